@@ -1,0 +1,1 @@
+"""The kubelet plugins: prepare what the library settled, on one node."""

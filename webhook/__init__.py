@@ -1,0 +1,1 @@
+"""The admission service: judges claims, templates and classes before they are stored."""
