@@ -1,0 +1,96 @@
+"""Where opaque configs stand in Kubernetes objects, and what is wrong with each of them."""
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from dra_config import scheme
+from dra_config.catalogue.decode import DRA002, DRA022
+from dra_config.catalogue.structure import DRA920
+from dra_config.gates import FeatureGates
+from dra_config.loading import examine
+from dra_config.violations import FieldPath, Target, Violation
+from dra_config.wire import shown
+
+GROUP = "resource.k8s.io"
+SERVED_VERSIONS = ("v1", "v1beta2", "v1beta1")
+"""The versions in which claims, templates and classes exist, the newest first."""
+
+CONFIG_LISTS: Mapping[str, FieldPath] = MappingProxyType(
+    {
+        "ResourceClaim": ("spec", "devices", "config"),
+        "ResourceClaimTemplate": ("spec", "spec", "devices", "config"),
+        "DeviceClass": ("spec", "config"),
+    }
+)
+"""Where the list of configs stands, by the kind of object; the same in every version."""
+
+_NEAR_MISS_RATIO = 0.92
+"""How alike two driver names are that differ by one letter, as `difflib` measures it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueConfig:
+    """One entry of a list of configs."""
+
+    index: int
+    """Its place in the list, counted from 0."""
+    driver: str
+    """The driver it is addressed to, as written."""
+    parameters: bytes | None
+    """The raw JSON below ``opaque.parameters``; None if the field is absent or null."""
+
+
+def judge_configs(
+    kind: str,
+    configs: Iterable[OpaqueConfig],
+    *,
+    drivers: Collection[str] = tuple(scheme.DRIVERS),
+    gates: FeatureGates | None,
+) -> Iterator[Violation]:
+    """Yield what is wrong with the *configs* of one object, in their order.
+
+    Configs of other drivers pass unread; a name that looks like one of ours gives a warning.
+
+    Args:
+        kind: The kind of the object, a key of `CONFIG_LISTS`; it decides the paths.
+        configs: The entries of the object's list of configs.
+        drivers: The drivers that are served, each one of `scheme.DRIVERS`.
+        gates: The feature gates of the installation, or None while nobody knows them.
+    """
+    for config in configs:
+        if config.driver not in drivers:
+            yield from _judge_driver(kind, config, drivers)
+        elif config.parameters is None:
+            message = "parameters are missing; write an object with apiVersion and kind"
+            where = (*CONFIG_LISTS[kind], config.index, "opaque", "parameters")
+            yield Violation.of(DRA002, message, where, target=Target.PARENT)
+        else:
+            examined = examine(config.parameters, driver=config.driver, gates=gates)
+            if examined.violations:
+                where = (*CONFIG_LISTS[kind], config.index, "opaque", "parameters")
+                for violation in examined.violations:
+                    yield violation.under(where)
+
+
+def _judge_driver(
+    kind: str, config: OpaqueConfig, drivers: Collection[str]
+) -> Iterator[Violation]:
+    where = (*CONFIG_LISTS[kind], config.index, "opaque", "driver")
+    lower = config.driver.lower()
+    nobody = f"no driver is called {shown(config.driver)}, so nobody reads this config"
+    if lower in drivers:
+        message = f"{nobody}; write {lower}"
+        yield Violation.of(DRA920, message, where, suggestion=lower)
+        return
+    close = difflib.get_close_matches(lower, drivers, n=1, cutoff=_NEAR_MISS_RATIO)
+    if (
+        not close
+        and not lower.endswith((".nvidia.com", "nvidia.com/gpu"))
+        and lower != "nvidia.com"
+    ):
+        return
+    meant = close or list(drivers)
+    message = f"{nobody}; write {' or '.join(meant)}"
+    yield Violation.of(DRA022, message, where, suggestion=close[0] if close else "")

@@ -1,0 +1,50 @@
+"""The front door: opaque parameters and gates in, a settled config or every violation out.
+
+The package is not called ``load`` because the public function is: a package that fills itself
+lazily cannot have a function and a module of one name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dra_config import hub, scheme
+from dra_config.gates import FeatureGates
+from dra_config.loading.examination import MAX_PARAMETERS_BYTES, Examined, examine, judge
+from dra_config.violations import InvalidConfig, Violation
+
+__all__ = ["MAX_PARAMETERS_BYTES", "Examined", "Loaded", "examine", "load"]
+
+_DEFAULT_GATES = FeatureGates()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A config that can be used."""
+
+    config: hub.Config
+    warnings: tuple[Violation, ...]
+    """What does not do what it seems to do."""
+
+
+def load(
+    parameters: bytes | str | Mapping[str, object],
+    *,
+    driver: str = scheme.GPU_DRIVER,
+    gates: FeatureGates = _DEFAULT_GATES,
+) -> Loaded:
+    """Return the settled config that *parameters* stand for.
+
+    Args:
+        parameters: What stands under ``opaque.parameters``, as JSON text of at most 10240 bytes.
+            Text is preferred, because Python objects have lost their repeated keys.
+        driver: The driver that the parameters are addressed to, one of `scheme.DRIVERS`.
+        gates: The feature gates of the installation; the catalogue's defaults if left out.
+
+    Raises:
+        InvalidConfig: With every violation, if any of them is an error.
+        KeyError: If *driver* is not one whose parameters are known.
+    """
+    config, violations = judge(parameters, driver, gates)
+    if config is None:
+        raise InvalidConfig(violations)
+    return Loaded(config, violations)

@@ -1,0 +1,3 @@
+"""The name of this version."""
+
+API_VERSION = "resource.nvidia.com/v1beta1"
