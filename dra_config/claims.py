@@ -1,7 +1,7 @@
 """Where opaque configs stand in Kubernetes objects, and what is wrong with each of them."""
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -9,7 +9,7 @@ from dra_config import scheme
 from dra_config.catalogue.decode import DRA002, DRA022
 from dra_config.catalogue.structure import DRA920
 from dra_config.gates import FeatureGates
-from dra_config.loading import examine
+from dra_config.loading import judge
 from dra_config.violations import FieldPath, Target, Violation
 from dra_config.wire import shown
 
@@ -40,6 +40,8 @@ class OpaqueConfig:
     """The driver it is addressed to, as written."""
     parameters: bytes | None
     """The raw JSON below ``opaque.parameters``; None if the field is absent or null."""
+    requests: tuple[str, ...] = ()
+    """The requests that it names; empty means all, and always in a class."""
 
 
 def judge_configs(
@@ -49,29 +51,40 @@ def judge_configs(
     drivers: Collection[str] = tuple(scheme.DRIVERS),
     gates: FeatureGates | None,
 ) -> Iterator[Violation]:
-    """Yield what is wrong with the *configs* of one object, in their order.
+    """Yield what is wrong with the *configs* of one object, in their order; see `judge_config`."""
+    for config in configs:
+        yield from judge_config(kind, config, drivers=drivers, gates=gates)
 
-    Configs of other drivers pass unread; a name that looks like one of ours gives a warning.
+
+def judge_config(
+    kind: str,
+    config: OpaqueConfig,
+    *,
+    drivers: Collection[str] = tuple(scheme.DRIVERS),
+    gates: FeatureGates | None,
+) -> Sequence[Violation]:
+    """Return what is wrong with one config, with paths from the root of its object.
+
+    A config of another driver passes unread; a driver that is called almost like one of ours gives
+    a warning.
 
     Args:
         kind: The kind of the object, a key of `CONFIG_LISTS`; it decides the paths.
-        configs: The entries of the object's list of configs.
+        config: An entry of the object's list of configs.
         drivers: The drivers that are served, each one of `scheme.DRIVERS`.
         gates: The feature gates of the installation, or None while nobody knows them.
     """
-    for config in configs:
-        if config.driver not in drivers:
-            yield from _judge_driver(kind, config, drivers)
-        elif config.parameters is None:
-            message = "parameters are missing; write an object with apiVersion and kind"
-            where = (*CONFIG_LISTS[kind], config.index, "opaque", "parameters")
-            yield Violation.of(DRA002, message, where, target=Target.PARENT)
-        else:
-            examined = examine(config.parameters, driver=config.driver, gates=gates)
-            if examined.violations:
-                where = (*CONFIG_LISTS[kind], config.index, "opaque", "parameters")
-                for violation in examined.violations:
-                    yield violation.under(where)
+    if config.driver not in drivers:
+        return tuple(_judge_driver(kind, config, drivers))
+    if config.parameters is None:
+        message = "parameters are missing; write an object with apiVersion and kind"
+        where = (*CONFIG_LISTS[kind], config.index, "opaque", "parameters")
+        return (Violation.of(DRA002, message, where, target=Target.PARENT),)
+    _, violations = judge(config.parameters, config.driver, gates)
+    if not violations:
+        return ()
+    where = (*CONFIG_LISTS[kind], config.index, "opaque", "parameters")
+    return [violation.under(where) for violation in violations]
 
 
 def _judge_driver(

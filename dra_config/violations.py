@@ -1,9 +1,8 @@
 """What is wrong with an object, field by field."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from dra_config.catalogue.rule import Rule, Severity
 
@@ -40,9 +39,11 @@ def render_field(path: FieldPath) -> str:
     return "".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One thing that is wrong, or worth a remark, at one place."""
+class Violation(NamedTuple):
+    """One thing that is wrong, or worth a remark, at one place.
+
+    A tuple, because warnings are made on the way of every config and tuples are made fastest.
+    """
 
     rule: str
     """The id of the rule in the catalogue."""
@@ -80,7 +81,7 @@ class Violation:
 
     def under(self, prefix: FieldPath) -> "Violation":
         """Return the same violation as seen from an object that holds this one at *prefix*."""
-        return replace(self, path=prefix + self.path)
+        return self._replace(path=prefix + self.path)
 
 
 class InvalidConfig(ValueError):  # noqa: N818 - the public name settled in the design

@@ -54,7 +54,7 @@ class GpuConfig(WireConfig):
     def to_hub(self, found: Findings) -> hub.Gpu:
         """Return the settled config."""
         _refuse_multi_user(self.sharing, found)
-        settled = None if self.sharing is None else self.sharing.to_hub(("sharing",), found)
+        settled = None if self.sharing is None else self.sharing.to_hub(found)
         return hub.Gpu(settled, hub.UNSPECIFIED)
 
 

@@ -41,7 +41,7 @@ class GpuConfiguration(WireConfig):
     def to_hub(self, found: Findings) -> hub.Gpu:
         """Return the settled config."""
         given = self.sharing
-        return hub.Gpu(given.to_hub(("sharing",), found) if given else None, hub.UNSPECIFIED)
+        return hub.Gpu(given.to_hub(found) if given else None, hub.UNSPECIFIED)
 
 
 KINDS = (GpuConfiguration,)

@@ -12,7 +12,7 @@ from dra_config.gates import FeatureGates
 from dra_config.loading.examination import MAX_PARAMETERS_BYTES, Examined, examine, judge
 from dra_config.violations import InvalidConfig, Violation
 
-__all__ = ["MAX_PARAMETERS_BYTES", "Examined", "Loaded", "examine", "load"]
+__all__ = ["MAX_PARAMETERS_BYTES", "Examined", "Loaded", "examine", "judge", "load"]
 
 _DEFAULT_GATES = FeatureGates()
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -64,9 +64,13 @@ def judge(
 ) -> Judged:
     """Return what `examine` does, as a bare pair."""
     kinds = scheme.DRIVERS[driver].kinds
-    raw = parameters if isinstance(parameters, bytes) else _encode(parameters)
-    if isinstance(raw, Violation):
-        return None, (raw,)
+    if isinstance(parameters, bytes):
+        raw = parameters
+    else:
+        encoded = _encode(parameters)
+        if isinstance(encoded, Violation):
+            return None, (encoded,)
+        raw = encoded
     if len(raw) > MAX_PARAMETERS_BYTES:
         message = (
             f"the parameters are {len(raw)} bytes long, and the API server takes at most "
@@ -77,9 +81,9 @@ def judge(
         model = _read_served(raw)
     except ValidationError:
         return _explain(raw, driver, gates)
-    # A text without escapes holds two quotes for each of its strings. Were a key repeated, the
-    # text would hold more strings than the model that was made of it.
-    if raw.count(b'"') != 2 * model.string_count() or b"\\" in raw or model.kind not in kinds:
+    # Every string of the model stands in the text between two quotes. Were a key repeated, the
+    # text would hold more of them; an escaped quote only leads to the long way, too.
+    if raw.count(b'"') != 2 * model.string_count() or model.kind not in kinds:
         return _explain(raw, driver, gates)
     found = Findings()
     config = model.to_hub(found)
@@ -152,7 +156,7 @@ def _explain_object(tree: JsonObject, driver: str, gates: FeatureGates | None) -
     judge_gates(config, gates, found)
     if header.api_version != API_VERSION:
         _warn_legacy(header, None if found.refused else config, found)
-    settled = (replace(v, path=aligned(v.path, tree)) for v in found.violations[decoded:])
+    settled = (v._replace(path=aligned(v.path, tree)) for v in found.violations[decoded:])
     violations = (*found.violations[:decoded], *settled)
     return None if found.refused else config, violations
 

@@ -54,7 +54,7 @@ class ComputeDomainChannelConfig(WireConfig):
     def string_count(self) -> int:
         """Return how many strings the JSON of this config holds, keys included."""
         values = (self.domain_id is not None) + (self.allocation_mode is not None)
-        return len(self.model_fields_set) + 2 + values
+        return len(self.__pydantic_fields_set__) + 2 + values
 
 
 class ComputeDomainDaemonConfig(WireConfig):
@@ -75,7 +75,7 @@ class ComputeDomainDaemonConfig(WireConfig):
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this config holds, keys included."""
-        return len(self.model_fields_set) + 2 + (self.domain_id is not None)
+        return len(self.__pydantic_fields_set__) + 2 + (self.domain_id is not None)
 
 
 def _settle_domain_id(domain_id: str | None, found: Findings) -> str:

@@ -253,7 +253,7 @@ class FabricSettings(WireModel):
     def string_count(self) -> int:
         """Return how many strings the JSON of this object holds, keys included."""
         return (
-            len(self.model_fields_set)
+            len(self.__pydantic_fields_set__)
             + (self.strategy is not None)
             + (self.virtualization_model is not None)
             + len(self.partition_ids or ())

@@ -53,7 +53,7 @@ class GpuSettings(WireConfig):
 
     def to_hub(self, found: Findings) -> hub.Gpu:
         """Return the settled config."""
-        sharing = None if self.sharing is None else self.sharing.to_hub(("sharing",), found)
+        sharing = None if self.sharing is None else self.sharing.to_hub(found)
         block = self.fabric_topology_config
         if block is None:
             return hub.Gpu(sharing, hub.UNSPECIFIED)
@@ -67,7 +67,7 @@ class GpuSettings(WireConfig):
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this config holds, keys included."""
-        count = len(self.model_fields_set) + 2
+        count = len(self.__pydantic_fields_set__) + 2
         if self.sharing is not None:
             count += self.sharing.string_count()
         if self.fabric_topology_config is not None:

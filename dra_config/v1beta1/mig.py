@@ -33,12 +33,12 @@ class MigDeviceSettings(WireConfig):
 
     def to_hub(self, found: Findings) -> hub.Mig:
         """Return the settled config."""
-        return hub.Mig(None if self.sharing is None else self.sharing.to_hub(("sharing",), found))
+        return hub.Mig(None if self.sharing is None else self.sharing.to_hub(found))
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this config holds, keys included."""
         nested = 0 if self.sharing is None else self.sharing.string_count()
-        return len(self.model_fields_set) + 2 + nested
+        return len(self.__pydantic_fields_set__) + 2 + nested
 
 
 class MigDeviceConfig(MigDeviceSettings):

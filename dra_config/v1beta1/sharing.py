@@ -35,7 +35,6 @@ from dra_config.wire import (
     QuantityText,
     Unit,
     WireModel,
-    shown,
 )
 
 Strategy: TypeAlias = Annotated[
@@ -44,6 +43,16 @@ Strategy: TypeAlias = Annotated[
 Interval: TypeAlias = Annotated[
     Literal["Default", "Short", "Medium", "Long"], Judged(DRA107, "a time-slice interval")
 ]
+_AT: FieldPath = ("sharing",)
+_STRATEGY_AT: FieldPath = (*_AT, "strategy")
+_TIME_SLICING_AT: FieldPath = (*_AT, "timeSlicingConfig")
+_MPS_AT: FieldPath = (*_AT, "mpsConfig")
+_PERCENTAGE_AT: FieldPath = (*_MPS_AT, "defaultActiveThreadPercentage")
+_LIMIT_AT: FieldPath = (*_MPS_AT, "defaultPinnedDeviceMemoryLimit")
+_DEVICE_LIMITS_AT: FieldPath = (*_MPS_AT, "defaultPerDevicePinnedMemoryLimit")
+_MULTI_USER_AT: FieldPath = (*_MPS_AT, "multiUser")
+"""Sharing stands at one place in every kind, so its paths are not built while judging."""
+
 _INTERVALS: Mapping[str | None, hub.TimeSlicing] = MappingProxyType(
     {
         None: hub.TimeSlicing(hub.TimeSliceInterval.DEFAULT),
@@ -94,12 +103,11 @@ class MpsConfig(WireModel):
     """Whether processes of several users may share the daemon; false if absent. A full GPU needs
     compute capability 7.0."""
 
-    def to_hub(self, uuid_type: str, at: FieldPath, found: Findings) -> hub.Mps:
+    def to_hub(self, uuid_type: str, found: Findings) -> hub.Mps:
         """Return the settled settings of the daemon.
 
         Args:
             uuid_type: What a device's UUID starts with: ``GPU`` or ``MIG``.
-            at: The path of this object.
             found: Where to note what is wrong.
         """
         percent = self.default_active_thread_percentage
@@ -110,13 +118,12 @@ class MpsConfig(WireModel):
                 "0 percent of the threads leaves clients nothing to run on; write 1 to 100, or "
                 "leave it out"
             )
-            found.add(DRA109, (*at, "defaultActiveThreadPercentage"), message)
+            found.add(DRA109, _PERCENTAGE_AT, message)
         limit_bytes = None if limit is None else sound_limit(limit)
         if limit is not None and limit_bytes is None:
-            limit_bytes = settle_limit(limit, (*at, "defaultPinnedDeviceMemoryLimit"), found)
+            limit_bytes = settle_limit(limit, _LIMIT_AT, found)
         if per_device:
-            where = (*at, "defaultPerDevicePinnedMemoryLimit")
-            limits = settle_device_limits(per_device, uuid_type, where, found)
+            limits = settle_device_limits(per_device, uuid_type, _DEVICE_LIMITS_AT, found)
         else:
             limits = NO_LIMITS
         if self.multi_user:
@@ -124,13 +131,13 @@ class MpsConfig(WireModel):
                 "with multiUser processes of different users share one privileged control daemon; "
                 "leave it out unless they trust each other"
             )
-            found.add(DRA123, (*at, "multiUser"), message)
+            found.add(DRA123, _MULTI_USER_AT, message)
         return hub.Mps(percent, limit_bytes, limits, self.multi_user is True)
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this object holds, keys included."""
         return (
-            len(self.model_fields_set)
+            len(self.__pydantic_fields_set__)
             + (self.default_pinned_device_memory_limit is not None)
             + 2 * len(self.default_per_device_pinned_memory_limit or ())
         )
@@ -168,12 +175,12 @@ class GpuSharing(WireModel):
     mps_config: MpsConfig | None = None
     """Settings of MPS; not allowed with TimeSlicing, not even empty."""
 
-    def to_hub(self, at: FieldPath, found: Findings) -> hub.TimeSlicing | hub.Mps | None:
+    def to_hub(self, found: Findings) -> hub.TimeSlicing | hub.Mps | None:
         """Return the settled sharing, or None where the strategy is unknown."""
         match self.strategy:
             case "TimeSlicing":
                 if self.mps_config is not None:
-                    refuse_mps_settings(self.mps_config, "GPU", at, found)
+                    _refuse_mps_settings(self.mps_config, "GPU", found)
                 slicing = self.time_slicing_config
                 return _INTERVALS[slicing.interval if slicing is not None else None]
             case "MPS":
@@ -182,26 +189,29 @@ class GpuSharing(WireModel):
                         "timeSlicingConfig belongs to strategy TimeSlicing, and the strategy is "
                         "MPS; remove it, even if it is empty"
                     )
-                    where = (*at, "timeSlicingConfig")
                     found.add(
-                        DRA104, where, message, leaning_on=[(*at, "strategy")], target=Target.KEY
+                        DRA104,
+                        _TIME_SLICING_AT,
+                        message,
+                        leaning_on=[_STRATEGY_AT],
+                        target=Target.KEY,
                     )
                 mps = self.mps_config
                 if mps is None:
                     return _DEFAULT_MPS
-                return mps.to_hub("GPU", (*at, "mpsConfig"), found)
+                return mps.to_hub("GPU", found)
             case None:
-                refuse_missing_strategy(at, found)
+                _refuse_missing_strategy(found)
                 if self.mps_config is not None:
-                    self.mps_config.to_hub("GPU", (*at, "mpsConfig"), found)
+                    self.mps_config.to_hub("GPU", found)
                 return None
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this object holds, keys included."""
-        count = len(self.model_fields_set) + 1
+        count = len(self.__pydantic_fields_set__) + 1
         if self.time_slicing_config is not None:
             slicing = self.time_slicing_config
-            count += len(slicing.model_fields_set) + (slicing.interval is not None)
+            count += len(slicing.__pydantic_fields_set__) + (slicing.interval is not None)
         if self.mps_config is not None:
             count += self.mps_config.string_count()
         return count
@@ -232,47 +242,45 @@ class MigDeviceSharing(WireModel):
     mps_config: MpsConfig | None = None
     """Settings of MPS; not allowed with TimeSlicing, not even empty."""
 
-    def to_hub(self, at: FieldPath, found: Findings) -> hub.MigTimeSlicing | hub.Mps | None:
+    def to_hub(self, found: Findings) -> hub.MigTimeSlicing | hub.Mps | None:
         """Return the settled sharing, or None where the strategy is unknown."""
         match self.strategy:
             case "TimeSlicing":
                 if self.mps_config is not None:
-                    refuse_mps_settings(self.mps_config, "MIG", at, found)
+                    _refuse_mps_settings(self.mps_config, "MIG", found)
                 message = (
                     "strategy TimeSlicing has no effect on a MIG device; write MPS, or leave "
                     "sharing out"
                 )
-                found.add(DRA106, (*at, "strategy"), message)
+                found.add(DRA106, _STRATEGY_AT, message)
                 return hub.MigTimeSlicing.WITHOUT_EFFECT
             case "MPS":
                 mps = self.mps_config
                 if mps is None:
                     return _DEFAULT_MPS
-                return mps.to_hub("MIG", (*at, "mpsConfig"), found)
+                return mps.to_hub("MIG", found)
             case None:
-                refuse_missing_strategy(at, found)
+                _refuse_missing_strategy(found)
                 if self.mps_config is not None:
-                    self.mps_config.to_hub("MIG", (*at, "mpsConfig"), found)
+                    self.mps_config.to_hub("MIG", found)
                 return None
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this object holds, keys included."""
         nested = 0 if self.mps_config is None else self.mps_config.string_count()
-        return len(self.model_fields_set) + 1 + nested
+        return len(self.__pydantic_fields_set__) + 1 + nested
 
 
-def refuse_mps_settings(mps: MpsConfig, uuid_type: str, at: FieldPath, found: Findings) -> None:
+def _refuse_mps_settings(mps: MpsConfig, uuid_type: str, found: Findings) -> None:
     """Note that settings of MPS stand under TimeSlicing, and what is wrong inside of them."""
     message = (
         "mpsConfig belongs to strategy MPS, and the strategy is TimeSlicing; remove it, even if "
         "it is empty, or write MPS"
     )
-    where = (*at, "mpsConfig")
-    found.add(DRA103, where, message, leaning_on=[(*at, "strategy")], target=Target.KEY)
-    mps.to_hub(uuid_type, where, found)
+    found.add(DRA103, _MPS_AT, message, leaning_on=[_STRATEGY_AT], target=Target.KEY)
+    mps.to_hub(uuid_type, found)
 
 
-def refuse_missing_strategy(at: FieldPath, found: Findings) -> None:
-    """Note that sharing says no strategy."""
-    message = f"{shown('sharing')} lacks its strategy; write TimeSlicing or MPS"
-    found.add(DRA101, (*at, "strategy"), message, target=Target.PARENT)
+def _refuse_missing_strategy(found: Findings) -> None:
+    message = "sharing lacks its strategy; write TimeSlicing or MPS"
+    found.add(DRA101, _STRATEGY_AT, message, target=Target.PARENT)

@@ -61,7 +61,9 @@ class VfioDeviceConfig(WireConfig):
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this config holds, keys included."""
-        count = len(self.model_fields_set) + 2
+        count = len(self.__pydantic_fields_set__) + 2
         if self.iommu is not None:
-            count += len(self.iommu.model_fields_set) + (self.iommu.backend_policy is not None)
+            count += len(self.iommu.__pydantic_fields_set__) + (
+                self.iommu.backend_policy is not None
+            )
         return count
