@@ -13,6 +13,7 @@ from dra_config.wire import Findings, WireConfig
 
 API_VERSION = "gpu.nvidia.com/v1alpha1"
 
+_MULTI_USER_AT = ("sharing", "mpsConfig", "multiUser")
 _WITHOUT_MULTI_USER = ConfigDict(
     json_schema_extra={
         "allOf": [
@@ -36,7 +37,8 @@ def _refuse_multi_user(sharing: GpuSharing | MigDeviceSharing | None, found: Fin
         message = (
             f"multiUser is not a field of {API_VERSION}; it came with resource.nvidia.com/v1beta1"
         )
-        found.add(DRA010, ("sharing", "mpsConfig", "multiUser"), message, target=Target.KEY)
+        found.add(DRA010, _MULTI_USER_AT, message, target=Target.KEY)
+        found.mark_broken(_MULTI_USER_AT)
 
 
 class GpuConfig(WireConfig):

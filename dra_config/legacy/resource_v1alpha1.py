@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal, cast
 
-from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from dra_config import hub
 from dra_config.catalogue.decode import DRA016
@@ -17,9 +18,22 @@ def _single(value: object) -> object:
     if not isinstance(value, list):
         return value
     entries = cast("list[object]", value)
-    if len(entries) == 1:
+    if len(entries) == 1 and entries[0] is not None:
         return entries[0]
     raise PydanticCustomError("not_convertible", "not a list of one")
+
+
+class _ListOfOne:
+    """Lets the schema take the list of one that `_single` takes."""
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Accept the value itself, and a list that holds nothing else."""
+        single = handler(core_schema)
+        entry = {**single, "not": {"type": "null"}}
+        listed = {"type": "array", "items": entry, "minItems": 1, "maxItems": 1}
+        return {"anyOf": [single, listed]}
 
 
 class GpuConfiguration(WireConfig):
@@ -32,6 +46,7 @@ class GpuConfiguration(WireConfig):
     sharing: Annotated[
         GpuSharing | None,
         BeforeValidator(_single),
+        _ListOfOne(),
         Judged(
             DRA016, "one strategy with its settings; keep exactly one entry, or leave sharing out"
         ),

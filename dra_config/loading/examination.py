@@ -97,8 +97,8 @@ def _encode(parameters: str | Mapping[str, object]) -> bytes | Violation:
     try:
         if isinstance(parameters, str):
             return parameters.encode()
-        _check_keys(parameters)
-        return json.dumps(parameters, ensure_ascii=False, separators=(",", ":")).encode()
+        tree = _as_json(parameters)
+        return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         message = "the text holds half a surrogate pair, which is no character"
     except (TypeError, ValueError, RecursionError):
@@ -106,17 +106,20 @@ def _encode(parameters: str | Mapping[str, object]) -> bytes | Violation:
     return Violation.of(DRA001, message)
 
 
-def _check_keys(value: object) -> None:
-    """Raise TypeError if a key is no text; the JSON encoder would turn it into one in silence."""
+def _as_json(value: object) -> object:
+    """Return *value* with plain objects and lists, whatever kinds of mapping and tuple it holds.
+
+    Raises:
+        TypeError: If a key is no text; the JSON encoder would turn it into one in silence.
+    """
     if isinstance(value, Mapping):
         members = cast("Mapping[object, object]", value)
         if not all(isinstance(key, str) for key in members):
             raise TypeError
-        for member in members.values():
-            _check_keys(member)
-    elif isinstance(value, list | tuple):
-        for entry in cast("Sequence[object]", value):
-            _check_keys(entry)
+        return {key: _as_json(member) for key, member in members.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(entry) for entry in cast("Sequence[object]", value)]
+    return value
 
 
 def _explain(raw: bytes, driver: str, gates: FeatureGates | None) -> Judged:
@@ -154,7 +157,7 @@ def _explain_object(tree: JsonObject, driver: str, gates: FeatureGates | None) -
         )
         found.add(DRA008, ("kind",), message)
     judge_gates(config, gates, found)
-    if header.api_version != API_VERSION:
+    if header.is_legacy:
         _warn_legacy(header, None if found.refused else config, found)
     settled = (v._replace(path=aligned(v.path, tree)) for v in found.violations[decoded:])
     violations = (*found.violations[:decoded], *settled)

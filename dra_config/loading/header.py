@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from dra_config import scheme
+from dra_config import legacy, scheme
 from dra_config.catalogue import Rule
 from dra_config.catalogue.decode import (
     DRA004,
@@ -35,7 +35,11 @@ class Header:
     """What the parameters say they are."""
 
     api_version: str
+    """The apiVersion to judge by: the one given, or the one that is surely meant."""
     kind: str
+    """The kind to judge by, likewise."""
+    is_legacy: bool
+    """Whether the apiVersion that is given is an older one."""
     model: type[WireConfig] | None
     """The model to read the rest with; None if nobody can tell which one is meant."""
     tree: dict[str, JsonValue]
@@ -62,36 +66,36 @@ def read_header(tree: dict[str, JsonValue], driver: str) -> Header:
         if resolved is not None:
             version, name = resolved
             full = {**rest, "apiVersion": version, "kind": name}
+            is_legacy = version == api_version != API_VERSION
             model = scheme.MODELS[resolved]
-            return Header(version, name, model, full, tuple(violations))
-    return Header(api_version, kind, None, rest, tuple(violations))
+            return Header(version, name, is_legacy, model, full, tuple(violations))
+    return Header(
+        api_version, kind, is_legacy=False, model=None, tree=rest, violations=tuple(violations)
+    )
 
 
 def _take(rest: dict[str, JsonValue], name: str, violations: list[Violation]) -> str:
     """Remove the header field from *rest* and return its value, empty where there is none."""
-    value = rest.pop(name, None)
     rule, expected = _RULES[name]
-    if value is None:
-        for key in [key for key in rest if key.lower() == name.lower()]:
-            message = f"{shown(key)} is in the wrong case; write {name}"
-            violations.append(
-                Violation.of(DRA012, message, (key,), target=Target.KEY, suggestion=name)
-            )
-            value = rest.pop(key)
-            if isinstance(value, str):
-                return value
-            break
-        else:
+    key = name
+    if rest.get(name) is None:
+        rest.pop(name, None)
+        key = next((other for other in rest if other.lower() == name.lower()), "")
+        if not key:
             message = f"{name} is missing; write {expected}"
             violations.append(Violation.of(rule, message, (name,), target=Target.PARENT))
             return ""
+        message = f"{shown(key)} is in the wrong case; write {name}"
+        case = Violation.of(DRA012, message, (key,), target=Target.KEY, suggestion=name)
+        violations.append(case)
+    value = rest.pop(key)
     if not isinstance(value, str):
         message = f"{shown(value)} is not a text; {name} takes {expected}"
-        violations.append(Violation.of(DRA013, message, (name,)))
+        violations.append(Violation.of(DRA013, message, (key,)))
         return ""
     if not value:
         message = f"{name} is empty; write {expected}"
-        violations.append(Violation.of(rule, message, (name,)))
+        violations.append(Violation.of(rule, message, (key,)))
     return value
 
 
@@ -108,20 +112,22 @@ def _resolve(
         )
         violations.append(Violation.of(DRA009, message, ("kind",)))
         return None
-    version: str | None = api_version
+    version = api_version
     if api_version not in scheme.API_VERSIONS:
-        version = _nearest(api_version, scheme.API_VERSIONS)
         message = f"{shown(api_version)} is not an apiVersion that is read; write {API_VERSION}"
         violations.append(Violation.of(DRA006, message, ("apiVersion",)))
-    if version is None:
-        return None
+        version = API_VERSION
     if (version, kind) in scheme.MODELS:
         return version, kind
-    known = list(_kinds(version, driver))
-    meant = _nearest(kind, known) or _nearest(
-        kind, [name for v, name in scheme.MODELS if v == version]
-    )
-    message = _unknown_kind(version, kind, meant, known)
+    if (API_VERSION, kind) in scheme.MODELS:
+        message = f"{kind} is not a kind of {version}; write apiVersion {API_VERSION}"
+        violations.append(Violation.of(DRA007, message, ("kind",)))
+        return API_VERSION, kind
+    of_driver = list(_kinds(version, driver))
+    of_version = [name for known, name in scheme.MODELS if known == version]
+    renamed = legacy.RENAMED_KINDS.get(kind)
+    meant = renamed or _nearest(kind, of_driver) or _nearest(kind, of_version)
+    message = _unknown_kind(version, kind, meant, of_driver)
     violations.append(Violation.of(DRA007, message, ("kind",)))
     return None if meant is None else (version, meant)
 

@@ -23,7 +23,7 @@ DomainId: TypeAlias = Annotated[
     str,
     Field(
         examples=["0c9f3d52-6a1b-4e7d-b8c4-5e2f90a1d376"],
-        json_schema_extra={"pattern": UUID_PATTERN},
+        json_schema_extra={"pattern": UUID_PATTERN, "maxLength": 36},
     ),
 ]
 _MODES: Mapping[str, hub.ChannelAllocationMode] = MappingProxyType(

@@ -1,5 +1,6 @@
 """What a config asks of the NVLink fabric, as a block of GpuConfig and as a kind of its own."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -38,9 +39,24 @@ Model: TypeAlias = Annotated[
 PARTITION_SIZES = (2, 4, 8)
 """How many GPUs an NVLink partition can hold, beside a single one."""
 PartitionSize: TypeAlias = Annotated[
-    int, WithJsonSchema({"enum": list(PARTITION_SIZES), "type": "integer"}), Unit("GPUs")
+    int,
+    Field(ge=-(2**63), le=2**63 - 1),
+    WithJsonSchema({"enum": list(PARTITION_SIZES), "type": "integer"}),
+    Unit("GPUs"),
 ]
-PartitionIds: TypeAlias = list[Annotated[str | None, WithJsonSchema({"type": "string"})]]
+_NOT_BLANK = "[^\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+"""A character that `str.strip` keeps; every engine has its own idea of white space."""
+PartitionIds: TypeAlias = Annotated[
+    list[str | None],
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "pattern": _NOT_BLANK},
+            "uniqueItems": True,
+        }
+    ),
+]
+_WITHIN_FLOATS: dict[str, Any] = {"maximum": sys.float_info.max}
 _MODELS: Mapping[str, hub.VirtualizationModel] = MappingProxyType(
     {str(model): model for model in hub.VirtualizationModel}
 )
@@ -86,6 +102,7 @@ _SCHEMA_RULES: dict[str, Any] = {
         },
         {
             "not": {
+                "type": "object",
                 "properties": {
                     "partitionIDs": {"type": "array"},
                     "partitionIds": {"type": "array"},
@@ -118,12 +135,12 @@ class FabricSettings(WireModel):
     """Partitions to choose from, the first that fits; compared as written. Required with Manual,
     and only there."""
     partition_ids_in_old_spelling: PartitionIds | None = Field(
-        default=None, alias="partitionIds", deprecated=True
+        default=None, alias="partitionIds", json_schema_extra={"deprecated": True}
     )
     """The former spelling of partitionIDs."""
     min_bandwidth: Annotated[
         float | None,
-        Field(ge=0, allow_inf_nan=False, examples=[450]),
+        Field(ge=0, allow_inf_nan=False, examples=[450], json_schema_extra=_WITHIN_FLOATS),
         Judged(DRA412, "a bandwidth in GB/s, a finite number of at least 0"),
         Unit("GB/s"),
     ] = None
@@ -131,7 +148,7 @@ class FabricSettings(WireModel):
     threshold if absent."""
     max_latency: Annotated[
         float | None,
-        Field(ge=0, allow_inf_nan=False, examples=[0.2]),
+        Field(ge=0, allow_inf_nan=False, examples=[0.2], json_schema_extra=_WITHIN_FLOATS),
         Judged(DRA413, "a latency in milliseconds, a finite number of at least 0"),
         Unit("ms"),
     ] = None
@@ -256,8 +273,8 @@ class FabricSettings(WireModel):
             len(self.__pydantic_fields_set__)
             + (self.strategy is not None)
             + (self.virtualization_model is not None)
-            + len(self.partition_ids or ())
-            + len(self.partition_ids_in_old_spelling or ())
+            + sum(entry is not None for entry in self.partition_ids or ())
+            + sum(entry is not None for entry in self.partition_ids_in_old_spelling or ())
         )
 
 

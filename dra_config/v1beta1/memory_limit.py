@@ -15,14 +15,9 @@ from dra_config.catalogue.sharing import (
 )
 from dra_config.quantity import MAX_BYTES, NotAQuantity, parse_bytes
 from dra_config.violations import FieldPath, MapKey, Target
-from dra_config.wire import Findings, shown
+from dra_config.wire import WHITE_SPACE, Findings, shown
 
 MEBIBYTE_BYTES = 2**20
-
-_WHITE_SPACE = " \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
-"""What Kubernetes' JSON reader trims from a quantity; control characters are not among it."""
 
 _DEVICE = re.compile(
     r"(?:0|[1-9][0-9]*)"
@@ -57,7 +52,7 @@ def settle_limit(text: str, at: FieldPath, found: Findings) -> int:
     Whatever is wrong with the limit is noted at *at*, and the result is then without meaning.
     """
     try:
-        limit_bytes = parse_bytes(text.strip(_WHITE_SPACE))
+        limit_bytes = parse_bytes(text.strip(WHITE_SPACE))
     except NotAQuantity as error:
         found.add(DRA110, at, f"{error}")
         return MEBIBYTE_BYTES
@@ -80,7 +75,7 @@ def settle_limit(text: str, at: FieldPath, found: Findings) -> int:
 
 
 def settle_device_limits(
-    text_by_device: Mapping[str, str], uuid_type: str, at: FieldPath, found: Findings
+    text_by_device: Mapping[str, str | None], uuid_type: str, at: FieldPath, found: Findings
 ) -> Mapping[str, int]:
     """Return the limit of each device in bytes, by the device's index or UUID.
 
@@ -102,6 +97,10 @@ def settle_device_limits(
             named_by_index = True
         else:
             named_by_uuid = True
+        if text is None:
+            message = "null is no limit; write a quantity of at least '1Mi', or leave the key out"
+            found.add(DRA111, (*at, MapKey(key)), message)
+            continue
         limit = sound_limit(text)
         if limit is None:
             limit = settle_limit(text, (*at, MapKey(key)), found)

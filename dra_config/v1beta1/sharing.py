@@ -16,7 +16,6 @@ from dra_config.catalogue.sharing import (
     DRA107,
     DRA108,
     DRA109,
-    DRA111,
     DRA123,
 )
 from dra_config.v1beta1.memory_limit import (
@@ -28,13 +27,14 @@ from dra_config.v1beta1.memory_limit import (
 )
 from dra_config.violations import FieldPath, Target
 from dra_config.wire import (
+    DeviceLimitText,
     Elsewhere,
     Findings,
     Judged,
-    NullEntry,
     QuantityText,
     Unit,
     WireModel,
+    whole,
 )
 
 Strategy: TypeAlias = Annotated[
@@ -86,13 +86,10 @@ class MpsConfig(WireModel):
     """Pinned device memory that a client may hold on each device, as a quantity of at least 1Mi;
     no limit if absent."""
     default_per_device_pinned_memory_limit: Annotated[
-        dict[str, QuantityText] | None,
-        NullEntry(
-            DRA111, "null is no limit; write a quantity of at least '1Mi', or leave the key out"
-        ),
+        dict[str, DeviceLimitText] | None,
         Field(
             examples=[{"0": "12Gi"}],
-            json_schema_extra={"propertyNames": {"pattern": DEVICE_KEY_PATTERN}},
+            json_schema_extra={"propertyNames": whole(DEVICE_KEY_PATTERN)},
         ),
         Unit("bytes"),
     ] = None
@@ -139,18 +136,31 @@ class MpsConfig(WireModel):
         return (
             len(self.__pydantic_fields_set__)
             + (self.default_pinned_device_memory_limit is not None)
-            + 2 * len(self.default_per_device_pinned_memory_limit or ())
+            + _string_count(self.default_per_device_pinned_memory_limit or {})
         )
 
 
 _DEFAULT_MPS = hub.Mps(None, None, NO_LIMITS, False)  # noqa: FBT003 - positional like the hot path above
 
 
+def _string_count(text_by_device: Mapping[str, str | None]) -> int:
+    return len(text_by_device) + sum(text is not None for text in text_by_device.values())
+
+
 def _only_under(strategy: str, own: str, other: str) -> dict[str, Any]:
     return {
-        "if": {"properties": {"strategy": {"const": strategy}}},
+        "if": {"properties": {"strategy": {"const": strategy}}, "required": ["strategy"]},
         "then": {"properties": {other: {"type": "null"}}},
         "$comment": f"{strategy} goes with {own} only",
+    }
+
+
+def _no_key_of(uuid_type: str) -> dict[str, Any]:
+    limits = {"propertyNames": {"not": {"pattern": f"^{uuid_type}-"}}}
+    mps = {"properties": {"defaultPerDevicePinnedMemoryLimit": limits}}
+    return {
+        "properties": {"mpsConfig": mps},
+        "$comment": f"no device here has a UUID that starts with {uuid_type}-",
     }
 
 
@@ -163,6 +173,7 @@ class GpuSharing(WireModel):
             "allOf": [
                 _only_under("TimeSlicing", "timeSlicingConfig", "mpsConfig"),
                 _only_under("MPS", "mpsConfig", "timeSlicingConfig"),
+                _no_key_of("MIG"),
             ],
         }
     )
@@ -208,7 +219,7 @@ class GpuSharing(WireModel):
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this object holds, keys included."""
-        count = len(self.__pydantic_fields_set__) + 1
+        count = len(self.__pydantic_fields_set__) + (self.strategy is not None)
         if self.time_slicing_config is not None:
             slicing = self.time_slicing_config
             count += len(slicing.__pydantic_fields_set__) + (slicing.interval is not None)
@@ -223,7 +234,10 @@ class MigDeviceSharing(WireModel):
     model_config = ConfigDict(
         json_schema_extra={
             "required": ["strategy"],
-            "allOf": [_only_under("TimeSlicing", "no settings", "mpsConfig")],
+            "allOf": [
+                _only_under("TimeSlicing", "no settings", "mpsConfig"),
+                _no_key_of("GPU"),
+            ],
         }
     )
     elsewhere: ClassVar[Mapping[str, Elsewhere]] = MappingProxyType(
@@ -268,7 +282,7 @@ class MigDeviceSharing(WireModel):
     def string_count(self) -> int:
         """Return how many strings the JSON of this object holds, keys included."""
         nested = 0 if self.mps_config is None else self.mps_config.string_count()
-        return len(self.__pydantic_fields_set__) + 1 + nested
+        return len(self.__pydantic_fields_set__) + (self.strategy is not None) + nested
 
 
 def _refuse_mps_settings(mps: MpsConfig, uuid_type: str, found: Findings) -> None:

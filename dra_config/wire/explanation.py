@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from dra_config.catalogue.decode import DRA010, DRA012, DRA013, DRA014
 from dra_config.violations import FieldPath, Target, Violation
 from dra_config.wire import shape
-from dra_config.wire.markers import EmptyIsAbsent, Judged, NullEntry
+from dra_config.wire.markers import EmptyIsAbsent, Judged
 from dra_config.wire.model import WireModel
 from dra_config.wire.values import JsonFloat, shown
 
@@ -57,7 +57,7 @@ class Explained(Generic[Shape]):
     """The config without the values that could not be read and the keys that are unknown."""
     violations: tuple[Violation, ...]
     broken: tuple[FieldPath, ...]
-    """Where a value could not be read."""
+    """Where a value could not be read, as the model names the field."""
 
 
 def fit(model: type[Shape], tree: dict[str, JsonValue]) -> Explained[Shape]:
@@ -77,8 +77,10 @@ def fit(model: type[Shape], tree: dict[str, JsonValue]) -> Explained[Shape]:
             for detail, path in zip(details, paths, strict=True):
                 violations.append(_explain(detail, model, path, _value(path, rest)))
                 if detail["type"] != "extra_forbidden":
-                    broken.append(path)
-            _remove(paths, rest)
+                    broken.append(detail["loc"])
+            if not _remove(paths, rest):
+                # A field is required that nobody can leave out: the model is wrong, not the text.
+                raise
         else:
             return Explained(fitting, tuple(violations), tuple(broken))
 
@@ -133,13 +135,18 @@ def _value(path: FieldPath, tree: JsonValue) -> JsonValue:
     return tree
 
 
-def _remove(paths: Sequence[FieldPath], tree: JsonValue) -> None:
+def _remove(paths: Sequence[FieldPath], tree: JsonValue) -> bool:
+    """Take what stands at *paths* out of *tree*, and return whether anything was there."""
+    removed = False
     for path in sorted(set(paths), key=_index_order, reverse=True):
         parent = _value(path[:-1], tree)
-        if isinstance(parent, dict):
-            parent.pop(str(path[-1]), None)
+        if isinstance(parent, dict) and path[-1] in parent:
+            del parent[str(path[-1])]
+            removed = True
         elif isinstance(parent, list) and isinstance(path[-1], int):
             del parent[path[-1]]
+            removed = True
+    return removed
 
 
 def _index_order(path: FieldPath) -> tuple[int, int]:
@@ -157,13 +164,10 @@ def _explain(
     if kind == "missing":
         message = f"{path[-1]} is missing"
         return Violation.of(DRA014, message, where, target=Target.PARENT)
-    null_entry = shape.marker(info, NullEntry)
-    if value is None and null_entry is not None:
-        return Violation.of(null_entry.rule, null_entry.message, where)
     judged = shape.marker(info, Judged)
-    if judged is not None and _is_content(kind, value, _choices(info)):
+    if judged is not None and _is_content(kind, value, info):
         return Violation.of(judged.rule, _not_accepted(value, judged, _choices(info)), where)
-    return Violation.of(DRA013, _wrong_type(kind, where, value, _choices(info)), where)
+    return Violation.of(DRA013, _wrong_type(kind, where, value, info), where)
 
 
 def _choices(info: FieldInfo | None) -> tuple[Any, ...]:
@@ -179,12 +183,15 @@ def _choices(info: FieldInfo | None) -> tuple[Any, ...]:
     )
 
 
-def _is_content(kind: str, value: JsonValue, choices: tuple[Any, ...]) -> bool:
-    if _too_long(value):
-        return kind == "finite_number"
+def _is_content(kind: str, value: JsonValue, info: FieldInfo | None) -> bool:
+    """Return whether the value has the right type, and what it says is wrong."""
     if kind == "literal_error":
-        return type(value) is type(choices[0])
-    return kind in _CONTENT_ERRORS
+        return isinstance(value, str)
+    return kind in _CONTENT_ERRORS and not (_takes_integers(info) and _too_long(value))
+
+
+def _takes_integers(info: FieldInfo | None) -> bool:
+    return info is not None and any(part is int for part in shape.parts(info.annotation))
 
 
 def _not_accepted(value: JsonValue, judged: Judged, choices: tuple[Any, ...]) -> str:
@@ -202,10 +209,11 @@ def _nearest(value: JsonValue, choices: tuple[Any, ...]) -> str:
     return by_lower[close[0]] if isinstance(value, str) and close else ""
 
 
-def _wrong_type(kind: str, where: FieldPath, value: JsonValue, choices: tuple[Any, ...]) -> str:
+def _wrong_type(kind: str, where: FieldPath, value: JsonValue, info: FieldInfo | None) -> str:
     name = next(part for part in reversed(where) if isinstance(part, str))
-    if _too_long(value):
+    if _takes_integers(info) and _too_long(value):
         return f"{shown(value)} does not fit into 64 bits; {name} takes a smaller number"
+    choices = _choices(info)
     expected = f"one of {', '.join(map(str, choices))}" if choices else _EXPECTED[kind]
     return f"{shown(value)} is {_type_of(value)}; {name} takes {expected}"
 

@@ -36,6 +36,10 @@ class Findings:
         """Return whether the value at *path* could be read, or was absent."""
         return not any(path[: len(broken)] == broken for broken in self._broken)
 
+    def mark_broken(self, path: FieldPath) -> None:
+        """Let no later rule lean on the value at *path*, which has been refused already."""
+        self._broken = (*self._broken, path)
+
     def add(
         self,
         rule: Rule,

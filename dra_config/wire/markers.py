@@ -19,15 +19,6 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class NullEntry:
-    """The rule that a null entry of a list or a map breaks, where absence is impossible."""
-
-    rule: Rule
-    message: str
-    """The whole sentence."""
-
-
-@dataclass(frozen=True, slots=True)
 class EmptyIsAbsent:
     """An empty text counts as no value at all."""
 

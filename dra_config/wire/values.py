@@ -11,6 +11,15 @@ from dra_config import quantity
 
 _SHOWN_CHARACTERS = 60
 
+WHITE_SPACE = " \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+"""What Kubernetes' JSON reader trims from a quantity; control characters are not among it."""
+_QUANTITY_PATTERN = quantity.PATTERN.replace(r"\s", f"[{WHITE_SPACE}]")
+"""Every engine has its own idea of white space, so the pattern lists the characters."""
+_SMALLEST_NUMBER = 2**20 - 1
+"""A number of bytes above this one is rounded up to at least one mebibyte."""
+
 
 class JsonFloat(float):
     """A JSON number that is no integer of ordinary length, together with its text."""
@@ -33,16 +42,31 @@ class _QuantityText:
         self, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         """Take text from JSON; explain numbers and everything else in Python."""
-        return core_schema.json_or_python_schema(
-            json_schema=core_schema.str_schema(strict=True),
-            python_schema=core_schema.no_info_plain_validator_function(_quantity_text),
-        )
+        return _quantity_schema()
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Describe the text's grammar, white space around it included, and the number."""
-        return {"anyOf": [{"type": "string", "pattern": quantity.PATTERN}, {"type": "number"}]}
+        text = {"type": "string", **whole(_QUANTITY_PATTERN)}
+        return {"anyOf": [text, {"type": "number", "minimum": _SMALLEST_NUMBER}]}
+
+
+class _DeviceLimitText(_QuantityText):
+    """A quantity whose absence is impossible, so that null is judged like any wrong value."""
+
+    def __get_pydantic_core_schema__(
+        self, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Let null through to whoever settles the value; the schema refuses it."""
+        return core_schema.nullable_schema(_quantity_schema())
+
+
+def _quantity_schema() -> CoreSchema:
+    return core_schema.json_or_python_schema(
+        json_schema=core_schema.str_schema(strict=True),
+        python_schema=core_schema.no_info_plain_validator_function(_quantity_text),
+    )
 
 
 def _quantity_text(value: object) -> str:
@@ -57,18 +81,32 @@ def _quantity_text(value: object) -> str:
 
 QuantityText: TypeAlias = Annotated[str, _QuantityText()]
 """The text of a Kubernetes quantity; whether it is one is judged when it is settled."""
+DeviceLimitText: TypeAlias = Annotated[str | None, _DeviceLimitText()]
+"""The same below a key that the user chose, where null is a mistake."""
+
+
+def whole(pattern: str) -> JsonSchemaValue:
+    """Return the keywords of JSON Schema that hold a text to *pattern*, which ends in ``$``.
+
+    Some engines let a line break stand behind the ``$``, so one is excluded.
+    """
+    return {"pattern": pattern, "not": {"type": "string", "pattern": "\n"}}
 
 
 def shown(value: object) -> str:
     """Return *value* as it stands in a sentence: single quotes, at most 60 characters."""
     if isinstance(value, JsonFloat):
         text = value.text
-    elif isinstance(value, str) and value.isprintable() and "\\" not in value:
-        text = f"'{value}'"
     elif isinstance(value, str):
-        text = "'" + json.dumps(value, ensure_ascii=False)[1:-1].replace('\\"', '"') + "'"
+        text = f"'{_printable(value)}'"
     else:
-        text = json.dumps(value, ensure_ascii=False)
+        text = _printable(json.dumps(value, ensure_ascii=False))
     if len(text) <= _SHOWN_CHARACTERS:
         return text
     return f"{text[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
