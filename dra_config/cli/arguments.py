@@ -1,0 +1,118 @@
+"""The words of the command line: a parser whose mistakes name the right word."""
+
+import argparse
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from dra_config.cli.surroundings import ExitCode
+
+
+class WrongUsage(Exception):  # noqa: N818 - the caller's mistake, not an error of ours
+    """The command line makes no sense; the text is a sentence for the person who wrote it."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean ...?`` for the word of *known* that is most like *word*, or ''."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return a type for an argument that takes one of *words*."""
+
+    def read(text: str) -> str:
+        if text in words:
+            return text
+        message = f"{text!r} is none of {', '.join(words)}{nearest(text, words)}"
+        raise argparse.ArgumentTypeError(message)
+
+    return read
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises instead of leaving the process, and names the option that was meant."""
+
+    def __init__(self, program: str, description: str, epilog: str = "") -> None:
+        """Make a parser without arguments, but for ``--help``.
+
+        Args:
+            program: What the user types before the arguments.
+            description: What it does, in a sentence or two.
+            epilog: What stands below the options, line breaks retained.
+        """
+        super().__init__(
+            prog=program,
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `WrongUsage` instead of leaving the process."""
+        message = message.removeprefix("argument ")
+        raise WrongUsage(f"{message} (see {self.prog} --help)")
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what *words* say; options may stand before, between and behind the others.
+
+        What follows ``--`` is a path, even if it begins with a dash.
+
+        Raises:
+            WrongUsage: An argument is unknown, missing or of the wrong form.
+            SystemExit: Help was asked for and has been printed.
+        """
+        words, names = list(words), []
+        if "--" in words:
+            # argparse would take these names for options again on its second look.
+            place = words.index("--")
+            words, names = words[:place], words[place + 1 :]
+        named = [f"./{name}" if name[:1] == "-" and name != "-" else name for name in names]
+        options, unknown = self.parse_known_intermixed_args([*words, *named])
+        for word in unknown:
+            name = word.partition("=")[0]
+            hint = nearest(name, self._option_string_actions)
+            self.error(f"there is no option {name}{hint}")
+        return options
+
+
+def add_validate_arguments(parser: Parser) -> None:
+    """Give *parser* the arguments of ``validate``."""
+    add: Callable[..., Any] = parser.add_argument
+    add("paths", nargs="*", metavar="PATH", help="file, folder, glob pattern, or - for stdin")
+    gates = "gates of the cluster, as A=true,B=false on top of the defaults; unknown if left out"
+    add("--feature-gates", metavar="GATES", help=gates)
+    add("--parameters", action="store_true", help="take every document for opaque parameters")
+    add("--driver", metavar="NAME", help="the driver that --parameters are addressed to")
+    targets = one_of("dra-config", "dra-driver-nvidia-gpu")
+    add(
+        "--target",
+        type=targets,
+        metavar="NAME",
+        default="dra-config",
+        help="driver on the cluster: dra-config (default) or dra-driver-nvidia-gpu",
+    )
+    add("--strict", action="store_true", help="warnings fail, too")
+    formats = one_of("text", "json")
+    add("--output", type=formats, metavar="FORMAT", default="text", help="text (default) or json")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--verbose", action="store_true", help="show notes, too")
+    amount.add_argument("--quiet", action="store_true", help="show only what fails")
+    colors = one_of("auto", "always", "never")
+    add("--color", type=colors, metavar="WHEN", default="auto", help="auto, always or never")
+    add("--debug", action="store_true", help=argparse.SUPPRESS)
+
+
+VALIDATE_EPILOG = f"""\
+example:
+  dra-config validate --feature-gates MPSSupport=true manifests/
+  helm template chart/ | dra-config validate -
+
+exit codes:
+  {ExitCode.FINE}  no error
+  {ExitCode.REJECTED}  an error in a document
+  {ExitCode.UNUSABLE}  a file that could not be read, or wrong usage
+  {ExitCode.INTERNAL}  an internal error
+"""
+"""What stands below the options in ``validate --help``."""

@@ -1,0 +1,235 @@
+"""The engine of every command that judges files: the text of a file in, findings out."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dra_config import rules, scheme
+from dra_config.catalogue import RULES
+from dra_config.catalogue.decode import DRA015
+from dra_config.catalogue.documents import DRA941, DRA944
+from dra_config.catalogue.structure import DRA927
+from dra_config.claims import OpaqueConfig, judge_config
+from dra_config.cli.findings import FileVerdict, Finding, ObjectReference
+from dra_config.cli.objects import (
+    FoundConfig,
+    FoundObject,
+    configs_of,
+    driver_of,
+    list_envelopes,
+    unfold,
+)
+from dra_config.cli.places import Page
+from dra_config.cli.targets import Implementation, for_target
+from dra_config.gates import FeatureGates
+from dra_config.loading import examine
+from dra_config.manifests import (
+    MAX_FILE_BYTES,
+    ArrayNode,
+    Document,
+    Format,
+    Node,
+    ObjectNode,
+    ScalarNode,
+    Span,
+    Unreadable,
+    duplicate_keys,
+    read,
+    to_json,
+    to_python,
+)
+from dra_config.manifests.templates import holds_action
+from dra_config.rules import Neighbours, yaml_text
+from dra_config.rules.classic import PARAMETER_KINDS
+from dra_config.violations import FieldPath, Target, Violation
+from dra_config.wire import shown
+
+_TOO_LARGE: Final = Unreadable(
+    0,
+    "DRA942",
+    f"The file has more than {MAX_FILE_BYTES // 1024**2} MiB, which is the most that is read.",
+    Span(1, 1, 1, 1),
+)
+_TEMPLATE: Final = (
+    "this config holds a Helm or Jinja action and was not judged; render it first, for instance "
+    "with 'helm template'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What documents are held against."""
+
+    gates: FeatureGates | None = None
+    """The feature gates of the cluster; None while nobody knows them."""
+    target: Implementation = Implementation.OURS
+    """Whose plugin prepares the claims."""
+    as_parameters: bool = False
+    """Whether every document is opaque parameters, whatever it calls itself."""
+    driver: str | None = None
+    """The driver that such parameters are addressed to; None to go by their kind."""
+
+
+def judge_file(
+    path: str, text: bytes, criteria: Criteria, syntax: Format | None = None
+) -> FileVerdict:
+    """Return everything that is found in one file, in the order of the places.
+
+    Args:
+        path: The name to report; nothing is read from there.
+        text: The bytes of the file.
+        criteria: What to hold its documents against.
+        syntax: The syntax of the file; None where the text has to tell.
+    """
+    results: Sequence[Document | Unreadable]
+    results = [_TOO_LARGE] if len(text) > MAX_FILE_BYTES else read(text, format=syntax)
+    page = Page(path, text)
+    neighbours = {} if criteria.as_parameters else dict(_neighbours(results))
+    findings: list[Finding] = []
+    config_count = 0
+    for result in results:
+        if isinstance(result, Unreadable):
+            findings.append(_unreadable(result, page))
+            continue
+        verdict = _DocumentVerdict(result.root, page, criteria)
+        verdict.judge(neighbours)
+        findings.extend(verdict.findings)
+        config_count += verdict.config_count
+    # The order of equal places is the order in which the rules spoke.
+    findings.sort(key=lambda finding: (finding.line, finding.column))
+    return FileVerdict(path, len(results), config_count, tuple(findings))
+
+
+def _unreadable(result: Unreadable, page: Page) -> Finding:
+    violation = Violation.of(RULES[result.rule], result.message)
+    return page.finding(violation, result.span, ObjectReference())
+
+
+def _neighbours(
+    results: Sequence[Document | Unreadable],
+) -> Iterator[tuple[tuple[str, str, str], rules.Tree]]:
+    """Yield the classic parameters of a file, for the claims in it to refer to."""
+    for result in results:
+        if isinstance(result, Document):
+            for found in unfold(result.root):
+                if found.kind in PARAMETER_KINDS:
+                    reference = found.reference
+                    key = (found.kind, reference.namespace or "", reference.name or "")
+                    yield key, to_python(found.node)
+
+
+class _DocumentVerdict:
+    """The findings of one document, as they come in."""
+
+    def __init__(self, root: Node, page: Page, criteria: Criteria) -> None:
+        self.findings: list[Finding] = []
+        self.config_count = 0
+        self._root = root
+        self._page = page
+        self._criteria = criteria
+
+    def judge(self, neighbours: Neighbours) -> None:
+        """Judge every object of the document."""
+        if self._criteria.as_parameters:
+            self._judge_bare(FoundObject.of(self._root))
+            return
+        for path, envelope in list_envelopes(self._root):
+            found = FoundObject.of(envelope)
+            self._add(found, _repeated(envelope, path, depth=1))
+        for found in unfold(self._root):
+            if found.is_judged:
+                self._judge_object(found, neighbours)
+            elif found.is_bare_config:
+                self._judge_bare(found)
+
+    def _judge_object(self, found: FoundObject, neighbours: Neighbours) -> None:
+        configs = list(configs_of(found))
+        opaque = {config.path for config in configs}
+        self._add(found, (v for v in _repeated(found.node) if not _is_inside(v.path, opaque)))
+        tree = {**to_python(found.node), "apiVersion": found.api_version, "kind": found.kind}
+        self._add(found, rules.judge(tree, neighbours=neighbours))
+        for config in configs:
+            self._add(found, self._judge_config(found, config))
+
+    def _judge_config(self, found: FoundObject, config: FoundConfig) -> Iterator[Violation]:
+        """Yield what is wrong with one opaque config, with paths from the root of its object."""
+        ours = config.driver in scheme.DRIVERS
+        action = _find_action(config.parameters) if ours else None
+        if action is not None:
+            yield Violation.of(DRA941, _TEMPLATE, (*config.path, *action))
+            return
+        self.config_count += ours
+        raw = None if config.parameters is None else to_json(config.parameters)
+        gates = self._criteria.gates
+        if config.index is None:
+            for violation in examine(raw or b"", driver=config.driver, gates=gates).violations:
+                if violation.rule != DRA015.id:  # the claim to write instead says it all
+                    yield violation.under(config.path)
+            return
+        opaque = OpaqueConfig(config.index, config.driver, raw)
+        violations = judge_config(found.kind, opaque, gates=gates)
+        yield from violations
+        if not ours and not violations:
+            message = f"the config is for driver {shown(config.driver)} and was passed over"
+            yield Violation.of(DRA944, message, (*config.path[:-1], "driver"))
+
+    def _judge_bare(self, found: FoundObject) -> None:
+        """Judge opaque parameters that stand on their own."""
+        action = _find_action(found.node)
+        if action is not None:
+            self._add(found, [Violation.of(DRA941, _TEMPLATE, action)])
+            return
+        self.config_count += 1
+        driver = self._criteria.driver or driver_of(found.kind)
+        raw = to_json(found.node)
+        self._add(found, examine(raw, driver=driver, gates=self._criteria.gates).violations)
+
+    def _add(self, found: FoundObject, violations: Iterable[Violation]) -> None:
+        """Give each of *violations*, with paths from the root of *found*, its place."""
+        for violation in violations:
+            counted = for_target(violation.under(found.path), self._criteria.target)
+            if counted.rule == DRA015.id and counted.suggestion and not found.inline:
+                config = json.loads(counted.suggestion)
+                ordered = {"apiVersion": config["apiVersion"], "kind": config["kind"], **config}
+                counted = counted._replace(suggestion=yaml_text.render(ordered))
+            self.findings.append(self._page.locate(counted, self._root, found.reference))
+
+
+def _repeated(
+    node: Node, path: FieldPath = (), *, depth: int | None = None
+) -> Iterator[Violation]:
+    """Yield DRA927 for every key that its mapping already has."""
+    for where, occurrence in duplicate_keys(node):
+        if depth is None or len(where) <= depth:
+            message = f"{shown(where[-1])} stands more than once in one mapping; keep one of them"
+            target = Target.KEY
+            yield Violation.of(
+                DRA927, message, (*path, *where), target=target, occurrence=occurrence
+            )
+
+
+def _is_inside(path: FieldPath, parents: set[FieldPath]) -> bool:
+    return any(path[: len(parent)] == parent and path != parent for parent in parents)
+
+
+def _find_action(node: Node | None, path: FieldPath = ()) -> FieldPath | None:
+    """Return the path of the first text in *node* that a template engine has yet to replace."""
+    match node:
+        case ScalarNode(value=str() as text):
+            return path if holds_action(text) else None
+        case ObjectNode(members=members):
+            for member in members:
+                found = _find_action(member.value, (*path, member.key))
+                if holds_action(member.key):
+                    return (*path, member.key)
+                if found is not None:
+                    return found
+        case ArrayNode(items=items):
+            for index, item in enumerate(items):
+                found = _find_action(item, (*path, index))
+                if found is not None:
+                    return found
+        case _:
+            pass
+    return None
