@@ -88,7 +88,7 @@ class InvalidConfig(ValueError):  # noqa: N818 - the public name settled in the 
     """A config that cannot be used; it carries every violation, not only the first."""
 
     def __init__(self, violations: Iterable[Violation]) -> None:
-        """Keep all *violations*, errors and warnings alike, in the order of the document."""
+        """Keep all *violations*, errors and warnings alike, in the order they were found in."""
         self.violations = tuple(violations)
         super().__init__(
             "; ".join(

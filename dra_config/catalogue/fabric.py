@@ -164,8 +164,9 @@ DRA418: Final = warning(
     id="DRA418",
     name="fabric-settings-without-effect",
     cause=Cause.INVALID,
-    why="Under Disabled no partition is chosen, so nobody reads what a partition should be like.",
-    fix="Remove minBandwidth, maxLatency and preferNVLink, or choose another strategy.",
+    why="Under Disabled nobody reads what a partition should be like, and no library reports a"
+    " latency under any strategy, so a setting that looks like a demand decides nothing.",
+    fix="Remove maxLatency; under Disabled remove minBandwidth and preferNVLink, too.",
     bad=_fabric("strategy: Disabled, minBandwidth: 450"),
     good=_fabric("strategy: Auto, minBandwidth: 450"),
 )

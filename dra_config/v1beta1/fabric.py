@@ -163,6 +163,7 @@ class FabricSettings(WireModel):
             message = f"{self.partition_size} GPUs make no partition; write one of 2, 4, 8"
             found.add(DRA409, (*at, "partitionSize"), message)
         strategy = self._strategy(at, self._partition_ids(at, found), found)
+        self._warn_without_effect(at, found)
         model = _MODELS[self.virtualization_model or "BareMetal"]
         if model is hub.VirtualizationModel.VGPU and self.strategy != "Disabled":
             message = (
@@ -245,7 +246,6 @@ class FabricSettings(WireModel):
                 if partition_ids:
                     text = message.format(ids_name, "Manual")
                     found.add(DRA408, ids_at, text, leaning_on=leaning, target=Target.KEY)
-                self._warn_without_effect(at, found)
                 return hub.FabricDisabled()
             case "Auto" | None:
                 if partition_ids:
@@ -261,11 +261,13 @@ class FabricSettings(WireModel):
     def _warn_without_effect(self, at: FieldPath, found: Findings) -> None:
         given = (self.min_bandwidth, self.max_latency, self.prefer_nvlink)
         for name, value in zip(_FIELDS_WITHOUT_EFFECT, given, strict=True):
-            if value is not None:
+            where = (*at, name)
+            if value is not None and self.strategy == "Disabled":
                 message = f"{name} has no effect under strategy Disabled; remove it, or write Auto"
-                found.add(
-                    DRA418, (*at, name), message, leaning_on=[(*at, "strategy")], target=Target.KEY
-                )
+                found.add(DRA418, where, message, target=Target.KEY)
+            elif value is not None and name == "maxLatency":
+                message = "no library reports a latency, so maxLatency decides nothing; remove it"
+                found.add(DRA418, where, message, target=Target.KEY)
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this object holds, keys included."""
