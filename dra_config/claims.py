@@ -2,8 +2,8 @@
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from dra_config import scheme
 from dra_config.catalogue.decode import DRA002, DRA022
@@ -30,11 +30,10 @@ _NEAR_MISS_RATIO = 0.92
 """How alike two driver names are that differ by one letter, as `difflib` measures it."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpaqueConfig:
+class OpaqueConfig(NamedTuple):
     """One entry of a list of configs."""
 
-    index: int
+    position: int
     """Its place in the list, counted from 0."""
     driver: str
     """The driver it is addressed to, as written."""
@@ -78,19 +77,19 @@ def judge_config(
         return tuple(_judge_driver(kind, config, drivers))
     if config.parameters is None:
         message = "parameters are missing; write an object with apiVersion and kind"
-        where = (*CONFIG_LISTS[kind], config.index, "opaque", "parameters")
+        where = (*CONFIG_LISTS[kind], config.position, "opaque", "parameters")
         return (Violation.of(DRA002, message, where, target=Target.PARENT),)
     _, violations = judge(config.parameters, config.driver, gates)
     if not violations:
         return ()
-    where = (*CONFIG_LISTS[kind], config.index, "opaque", "parameters")
+    where = (*CONFIG_LISTS[kind], config.position, "opaque", "parameters")
     return [violation.under(where) for violation in violations]
 
 
 def _judge_driver(
     kind: str, config: OpaqueConfig, drivers: Collection[str]
 ) -> Iterator[Violation]:
-    where = (*CONFIG_LISTS[kind], config.index, "opaque", "driver")
+    where = (*CONFIG_LISTS[kind], config.position, "opaque", "driver")
     lower = config.driver.lower()
     nobody = f"no driver is called {shown(config.driver)}, so nobody reads this config"
     if lower in drivers:

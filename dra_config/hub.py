@@ -1,13 +1,14 @@
 """The hub: one settled shape per kind, no version; only these shapes leave the library.
 
 Every wire version converts to them and back. None stands only where nothing is the setting: no
-sharing settings to apply, no limit, no threshold.
+sharing settings to apply, no limit, no threshold. What has fields is a named tuple, the immutable
+shape that is made fastest, since one is made on the way of every config; what has none is an
+enumeration of one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 class TimeSliceInterval(StrEnum):
@@ -50,15 +51,13 @@ class ChannelAllocationMode(StrEnum):
     """Every channel of the node."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeSlicing:
+class TimeSlicing(NamedTuple):
     """Processes take turns on the GPU."""
 
     interval: TimeSliceInterval
 
 
-@dataclass(frozen=True, slots=True)
-class Mps:
+class Mps(NamedTuple):
     """Processes share the device through an MPS control daemon."""
 
     active_thread_percent: int | None
@@ -71,29 +70,27 @@ class Mps:
     """Whether processes of several users may share the daemon."""
 
 
-@dataclass(frozen=True, slots=True)
-class FabricAuto:
+class FabricAuto(NamedTuple):
     """Activate the partition whose GPUs are exactly the claim's."""
 
     partition_size_count: int | None
     """GPUs of the partition: 2, 4 or 8; as many as the claim has full GPUs if None."""
 
 
-@dataclass(frozen=True, slots=True)
-class FabricManual:
+class FabricManual(NamedTuple):
     """Activate the first listed partition whose GPUs are exactly the claim's."""
 
     partition_ids: tuple[str, ...]
     """At least one, none blank, none twice; compared as written."""
 
 
-@dataclass(frozen=True, slots=True)
-class FabricDisabled:
+class FabricDisabled(Enum):
     """Activate no partition."""
 
+    DISABLED = "Disabled"
 
-@dataclass(frozen=True, slots=True)
-class Fabric:
+
+class Fabric(NamedTuple):
     """What a config asks of the NVLink fabric."""
 
     strategy: FabricAuto | FabricManual | FabricDisabled
@@ -114,8 +111,7 @@ class Unspecified(Enum):
 UNSPECIFIED = Unspecified.UNSPECIFIED
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
+class Gpu(NamedTuple):
     """How to set up a full GPU."""
 
     sharing: TimeSlicing | Mps | None
@@ -129,16 +125,14 @@ class MigTimeSlicing(Enum):
     WITHOUT_EFFECT = "TimeSlicing"
 
 
-@dataclass(frozen=True, slots=True)
-class Mig:
+class Mig(NamedTuple):
     """How to set up a MIG device."""
 
     sharing: MigTimeSlicing | Mps | None
     """No sharing setting is touched if None."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vfio:
+class Vfio(NamedTuple):
     """How to hand a GPU over to a virtual machine."""
 
     iommu_backend_policy: IommuBackendPolicy
@@ -146,15 +140,13 @@ class Vfio:
     """Whether the container gets the IOMMU's API node beside the device's."""
 
 
-@dataclass(frozen=True, slots=True)
-class FabricTopology:
+class FabricTopology(NamedTuple):
     """The fabric half of a request, for full GPUs and VFIO devices."""
 
     fabric: Fabric
 
 
-@dataclass(frozen=True, slots=True)
-class ComputeDomainChannel:
+class ComputeDomainChannel(NamedTuple):
     """Access to the IMEX channels of a ComputeDomain."""
 
     domain_id: str
@@ -162,8 +154,7 @@ class ComputeDomainChannel:
     allocation_mode: ChannelAllocationMode
 
 
-@dataclass(frozen=True, slots=True)
-class ComputeDomainDaemon:
+class ComputeDomainDaemon(NamedTuple):
     """The IMEX daemon of a ComputeDomain on one node."""
 
     domain_id: str

@@ -5,7 +5,7 @@ lazily cannot have a function and a module of one name.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dra_config import hub, scheme
 from dra_config.gates import FeatureGates
@@ -17,8 +17,7 @@ __all__ = ["MAX_PARAMETERS_BYTES", "Examined", "Loaded", "examine", "judge", "lo
 _DEFAULT_GATES = FeatureGates()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A config that can be used."""
 
     config: hub.Config

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,8 +24,7 @@ MAX_PARAMETERS_BYTES = 10240
 _read_served = TypeAdapter(scheme.ServedConfig).validator.validate_json
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(NamedTuple):
     """Everything that is known of one set of parameters, usable or not."""
 
     config: hub.Config | None

@@ -13,7 +13,10 @@ from dra_config.violations import FieldPath, Target, Violation
 from dra_config.wire import Findings
 
 _STRATEGY = ("sharing", "strategy")
+_TIME_SLICING = FeatureGate.TIME_SLICING_SETTINGS
+_MPS = FeatureGate.MPS_SUPPORT
 _EXCLUDE_MPS = frozenset({FeatureGate.DYNAMIC_MIG, FeatureGate.CONSUMABLE_SHARES})
+_NONE: frozenset[FeatureGate] = frozenset()
 
 
 def judge_gates(config: hub.Config, gates: FeatureGates | None, found: Findings) -> None:
@@ -47,15 +50,15 @@ def _judge_sharing(
     gates: FeatureGates | None,
     found: Findings,
 ) -> None:
-    enabled = frozenset[FeatureGate]() if gates is None else gates.enabled
+    enabled = _NONE if gates is None else gates.enabled
     if not isinstance(sharing, hub.Mps):
-        if FeatureGate.TIME_SLICING_SETTINGS not in enabled:
+        if _TIME_SLICING not in enabled:
             what = "strategy TimeSlicing"
-            _need(FeatureGate.TIME_SLICING_SETTINGS, DRA102, _STRATEGY, what, gates, found)
+            _need(_TIME_SLICING, DRA102, _STRATEGY, what, gates, found)
         return
     if enabled.isdisjoint(_EXCLUDE_MPS):
-        if FeatureGate.MPS_SUPPORT not in enabled:
-            _need(FeatureGate.MPS_SUPPORT, DRA102, _STRATEGY, "strategy MPS", gates, found)
+        if _MPS not in enabled:
+            _need(_MPS, DRA102, _STRATEGY, "strategy MPS", gates, found)
         return
     for gate, rule in ((FeatureGate.DYNAMIC_MIG, DRA121), (FeatureGate.CONSUMABLE_SHARES, DRA120)):
         if gate in enabled:
@@ -64,8 +67,8 @@ def _judge_sharing(
                 f"or run the claim where {gate} is off"
             )
             found.add(rule, _STRATEGY, message)
-    if FeatureGate.MPS_SUPPORT not in enabled and FeatureGate.DYNAMIC_MIG not in enabled:
-        _need(FeatureGate.MPS_SUPPORT, DRA102, _STRATEGY, "strategy MPS", gates, found)
+    if _MPS not in enabled and FeatureGate.DYNAMIC_MIG not in enabled:
+        _need(_MPS, DRA102, _STRATEGY, "strategy MPS", gates, found)
 
 
 def _judge_host_managed_imex(

@@ -246,7 +246,7 @@ class FabricSettings(WireModel):
                 if partition_ids:
                     text = message.format(ids_name, "Manual")
                     found.add(DRA408, ids_at, text, leaning_on=leaning, target=Target.KEY)
-                return hub.FabricDisabled()
+                return hub.FabricDisabled.DISABLED
             case "Auto" | None:
                 if partition_ids:
                     message = (

@@ -127,7 +127,7 @@ def _fabric_strategy(
             return {"strategy": "Auto", **_only(partitionSize=size)}
         case hub.FabricManual(ids):
             return {"strategy": "Manual", "partitionIDs": list(ids)}
-        case hub.FabricDisabled():
+        case hub.FabricDisabled.DISABLED:
             return {"strategy": "Disabled"}
         case _:
             assert_never(strategy)

@@ -111,7 +111,7 @@ def settle_device_limits(
             "write only indices or only UUIDs"
         )
         found.add(DRA118, at, message, target=Target.KEY)
-    return limit_bytes_by_device
+    return MappingProxyType(limit_bytes_by_device)
 
 
 def _not_a_key(key: str, device: re.Match[str] | None, uuid_type: str) -> str:

@@ -133,18 +133,16 @@ class MpsConfig(WireModel):
 
     def string_count(self) -> int:
         """Return how many strings the JSON of this object holds, keys included."""
-        return (
-            len(self.__pydantic_fields_set__)
-            + (self.default_pinned_device_memory_limit is not None)
-            + _string_count(self.default_per_device_pinned_memory_limit or {})
-        )
+        count = len(self.__pydantic_fields_set__)
+        if self.default_pinned_device_memory_limit is not None:
+            count += 1
+        per_device = self.default_per_device_pinned_memory_limit
+        if per_device:
+            count += len(per_device) + sum(text is not None for text in per_device.values())
+        return count
 
 
 _DEFAULT_MPS = hub.Mps(None, None, NO_LIMITS, False)  # noqa: FBT003 - positional like the hot path above
-
-
-def _string_count(text_by_device: Mapping[str, str | None]) -> int:
-    return len(text_by_device) + sum(text is not None for text in text_by_device.values())
 
 
 def _only_under(strategy: str, own: str, other: str) -> dict[str, Any]:

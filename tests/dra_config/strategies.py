@@ -72,7 +72,9 @@ def fabrics(
     return st.builds(hub.Fabric, strategy, model, thresholds, thresholds, st.booleans())
 
 
-disabled_fabrics = fabrics(st.builds(hub.FabricDisabled), st.sampled_from(hub.VirtualizationModel))
+disabled_fabrics = fabrics(
+    st.just(hub.FabricDisabled.DISABLED), st.sampled_from(hub.VirtualizationModel)
+)
 every_fabric = fabrics(strategies_with_a_partition, models_with_partitions) | disabled_fabrics
 unspecified = st.just(hub.UNSPECIFIED)
 

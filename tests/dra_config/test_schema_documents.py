@@ -19,7 +19,7 @@ from dra_config.gates import FeatureGate, FeatureGates
 from dra_config.loading import examine
 from dra_config.rules.compute_domain_objects import judge_object
 from dra_config.schema import INEXPRESSIBLE, OPAQUE_PARAMETERS, documents
-from dra_config.v1beta1 import API_VERSION, memory_limit
+from dra_config.v1beta1 import API_VERSION
 from dra_config.violations import Violation
 from dra_config.wire.text import NotJson, read, repeated_keys
 from dra_config.wire.values import WHITE_SPACE
