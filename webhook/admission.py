@@ -1,7 +1,8 @@
 """The verdict: which configs of a request are judged, and what becomes of what is found."""
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -10,6 +11,8 @@ from dra_config.catalogue import RULES, Severity
 from dra_config.claims import OpaqueConfig, judge_config
 from dra_config.gates import FeatureGates
 from dra_config.scheme import DRIVERS, MODELS
+from dra_config.violations import FieldPath
+from dra_config.wire.text import NotJson, read, repeated_keys
 from webhook.review import AdmissionRequest, Decision, Finding, JudgedObject
 
 OTHER: Final = "other"
@@ -25,6 +28,31 @@ class _Header(msgspec.Struct):
 _HEADERS: Final = msgspec.json.Decoder(_Header)
 
 
+class SoundConfigs:
+    """Remembers configs of which nothing was to be said, so that copies need no second look.
+
+    Claims made from one template carry the same parameters to the byte. Only what was found sound
+    is kept, under all of its bytes, so nothing that anybody sends can change another verdict.
+    """
+
+    def __init__(self, limit_count: int = 1024, limit_bytes: int = 1024) -> None:
+        """Keep at most *limit_count* configs of at most *limit_bytes* each."""
+        self._limit_count = limit_count
+        self._limit_bytes = limit_bytes
+        self._seen: set[tuple[str, bytes]] = set()
+
+    def __contains__(self, config: OpaqueConfig) -> bool:
+        return (config.driver, config.parameters) in self._seen
+
+    def add(self, config: OpaqueConfig) -> None:
+        """Remember *config*; when there is no room, forget all others first."""
+        if config.parameters is None or len(config.parameters) > self._limit_bytes:
+            return
+        if len(self._seen) >= self._limit_count:
+            self._seen.clear()
+        self._seen.add((config.driver, config.parameters))
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the installation decides."""
@@ -32,6 +60,8 @@ class Policy:
     drivers: frozenset[str]
     """The drivers whose configs are judged."""
     gates: FeatureGates
+    sound: SoundConfigs = field(default_factory=SoundConfigs, init=False, compare=False)
+    """What this policy has judged before."""
 
 
 def review(request: AdmissionRequest, policy: Policy) -> Decision:
@@ -45,7 +75,7 @@ def review(request: AdmissionRequest, policy: Policy) -> Decision:
     judged, old = request.object, request.old_object
     if judged is None or judged.deletion_timestamp or not judged.opaque_configs:
         return _ALLOWED
-    if old is not None and _is_same(judged.spec, old.spec):
+    if old is not None and _is_same_object(judged, old):
         return _ALLOWED
     stored = old.opaque_configs if old is not None and request.kind == "DeviceClass" else ()
     violations: list[Finding] = []
@@ -63,8 +93,11 @@ def _findings(
 ) -> Iterator[tuple[Finding, bool]]:
     """Yield each finding, and whether the config it is in was stored before."""
     for config in judged.opaque_configs:
+        if config in policy.sound:
+            continue
         found = judge_config(kind, config, drivers=policy.drivers, gates=policy.gates)
         if not found:
+            policy.sound.add(config)
             continue
         unchanged = any(_is_same_config(config, old) for old in stored)
         driver = config.driver if config.driver in DRIVERS else OTHER
@@ -74,20 +107,41 @@ def _findings(
             yield Finding(violation, cause, driver, config_kind), unchanged
 
 
-def _is_same_config(config: OpaqueConfig, old: OpaqueConfig) -> bool:
-    return config.driver == old.driver and _is_same(config.parameters, old.parameters)
-
-
-def _is_same(text: bytes | None, old: bytes | None) -> bool:
-    """Return whether two JSON texts mean the same and repeat as many keys."""
-    if text == old:
+def _is_same_object(judged: JudgedObject, old: JudgedObject) -> bool:
+    if judged.spec == old.spec:
         return True
-    if text is None or old is None or text.count(b'"') != old.count(b'"'):
-        return False
+    return _is_same(judged.spec, old.spec) and all(
+        map(_is_same_config, judged.opaque_configs, old.opaque_configs)
+    )
+
+
+def _is_same_config(config: OpaqueConfig, old: OpaqueConfig) -> bool:
+    if config.driver != old.driver or config.parameters is None or old.parameters is None:
+        return config == old
+    if config.parameters == old.parameters:
+        return True
     try:
-        return bool(msgspec.json.decode(text) == msgspec.json.decode(old))
-    except msgspec.DecodeError:
+        repeats_alike = _repeated(config.parameters) == _repeated(old.parameters)
+    except (NotJson, UnicodeDecodeError):
         return False
+    return repeats_alike and _is_same(config.parameters, old.parameters)
+
+
+def _is_same(text: bytes, old: bytes) -> bool:
+    """Return whether two JSON texts mean the same; of two equal keys the last one counts."""
+    try:
+        return _canonical(text) == _canonical(old)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _canonical(text: bytes) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(text), order="sorted")
+
+
+def _repeated(parameters: bytes) -> Counter[FieldPath]:
+    """Return how often each key stands again; the API server keeps such keys as they are sent."""
+    return Counter(path for path, _ in repeated_keys(read(parameters.decode())))
 
 
 def _kind(parameters: bytes | None) -> str:

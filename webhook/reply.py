@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from dra_config.catalogue.decode import DRA015
 from webhook.review import REVIEW_API_VERSION, REVIEW_KIND, AdmissionRequest, Decision, Finding
 
 PREFERRED_WARNING_CHARACTERS: Final = 120
@@ -17,6 +18,8 @@ MOST_CAUSES: Final = 1000
 """No claim that a person wrote comes near; it bounds the answer to one made to be large."""
 CAUSES_IN_MESSAGE: Final = 10
 """kubectl lists the causes and drops the message; clients that show the message want it short."""
+
+_OLD_VERSION: Final = "old version; rewrite it with `dra-config convert`"
 
 
 class _StatusCause(Struct, gc=False):
@@ -85,6 +88,9 @@ def rule_ids(decision: Decision) -> Iterable[str]:
 def render_warning(finding: Finding) -> str:
     """Return *finding* as text for a Warning header, at most 256 characters and rather 120."""
     violation = finding.violation
+    if violation.rule == DRA015.id:
+        # What to write instead fills a screen; the command line has room for it.
+        return f"{DRA015.id} {violation.field}: {_OLD_VERSION}"
     text = f"{violation.rule} {violation.field}: {violation.message}"
     if len(text) > PREFERRED_WARNING_CHARACTERS and violation.path:
         text = f"{violation.rule} {_short_field(finding)}: {violation.message}"

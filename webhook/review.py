@@ -204,7 +204,11 @@ def _objects(
     if old is None:
         return _judged(new, b""), None
     _check_object(uid, "oldObject", old, request.kind)
-    specs = wire.RAW_REVIEWS.decode(body).request
+    try:
+        specs = wire.RAW_REVIEWS.decode(body).request
+    except _UNREADABLE as error:
+        # The same body was read before, but this time from deeper in the stack.
+        raise UnusableRequest(uid, f"the request cannot be read: {_sentence(error)}") from None
     return _judged(new, bytes(specs.object.spec)), _judged(old, bytes(specs.old_object.spec))
 
 

@@ -4,7 +4,6 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
@@ -21,15 +20,6 @@ _MOST_WORKERS: Final = 64
 _MOST_DELAY_SECONDS: Final = 60.0
 _BOOLEANS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 _Value = TypeVar("_Value")
-
-
-class ConfigScope(StrEnum):
-    """Which objects are judged."""
-
-    CONFIGS = "configs"
-    """Those that carry a config for a served driver."""
-    REQUESTS = "requests"
-    """Also claims whose requests name one of our classes."""
 
 
 class InvalidSettings(ValueError):  # noqa: N818 - named like InvalidConfig
@@ -54,7 +44,6 @@ class Settings:
     drivers: tuple[str, ...]
     workers: int
     log_level: LogLevel
-    config_scope: ConfigScope
     shutdown_delay_seconds: float
     """How long requests are still taken after SIGTERM, while the endpoints forget us."""
 
@@ -89,6 +78,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
     certificate, key = text("tls_cert_file", ""), text("tls_private_key_file", "")
     self_signed, directory = _self_signed(text("self_signed", ""), environment)
     _check_tls(certificate, key, self_signed=self_signed)
+    _check_scope(text("config_scope", "configs"))
     gates_text = given["feature_gates"]
     if gates_text is None:
         gates_text = environment.get(PREFIX + GATES_VARIABLE, environment.get(GATES_VARIABLE, ""))
@@ -109,11 +99,6 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
         drivers=_drivers(text("drivers", ",".join(SERVED_DRIVERS))),
         workers=_integer("--workers", text("workers", "1"), 1, _MOST_WORKERS),
         log_level=_choice("--log-level", text("log_level", "info"), levels),
-        config_scope=_choice(
-            "--config-scope",
-            text("config_scope", ConfigScope.CONFIGS),
-            {scope.value: scope for scope in ConfigScope},
-        ),
         shutdown_delay_seconds=_seconds("--shutdown-delay", text("shutdown_delay", "5")),
     )
 
@@ -136,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--drivers", "LIST", f"drivers whose configs are judged ({','.join(SERVED_DRIVERS)})"),
         ("--workers", "NUMBER", "processes that answer (1)"),
         ("--log-level", "LEVEL", "debug, info, warning or error (info)"),
-        ("--config-scope", "SCOPE", "configs or requests: which objects are judged (configs)"),
+        ("--config-scope", "SCOPE", "configs: judge objects with a config of ours (configs)"),
         ("--shutdown-delay", "SECONDS", "go on for so long after SIGTERM (5)"),
     ):
         parser.add_argument(flag, metavar=meta, help=meaning)
@@ -167,6 +152,21 @@ def _check_tls(certificate: str, key: str, *, self_signed: bool) -> None:
         raise InvalidSettings("--tls-cert-file and --tls-private-key-file need each other")
     if certificate and self_signed:
         raise InvalidSettings("--self-signed and --tls-cert-file exclude each other")
+
+
+def _check_scope(scope: str) -> None:
+    """Refuse the scope that is planned by its own sentence, so that nobody believes in it."""
+    match scope.lower():
+        case "configs":
+            return
+        case "requests":
+            sentence = (
+                "--config-scope requests: no rule judges the requests of a claim yet, so only "
+                "configs can be judged"
+            )
+        case _:
+            sentence = f"--config-scope takes configs, not {scope!r}"
+    raise InvalidSettings(sentence)
 
 
 def _integer(flag: str, text: str, least: int, most: int) -> int:

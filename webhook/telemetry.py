@@ -6,9 +6,13 @@ counting in it, and a counter never falls.
 """
 
 import mmap
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
 
 SERIES_PER_WORKER: Final = 512
 _RESERVED: Final = 128
@@ -37,6 +41,8 @@ FAMILIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 _GAUGES: Final = ("in_flight", "certificate_not_after_seconds")
 _OTHER_CONFIG: Final = 'rejected_configs_total{driver="other",kind="other",rule="other"}'
 _FROM_CONFIG: Final = "rejected_configs_total{"
+_LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
+"""A label in a series; its value is one of our own words, so nothing in it is escaped."""
 
 
 class SharedMemory:
@@ -191,34 +197,63 @@ class Telemetry:
 
 def render_metrics(memory: SharedMemory, build: Mapping[str, str]) -> bytes:
     """Return the sums over all workers in the text format of Prometheus."""
-    total: dict[str, int] = {}
-    not_after: list[int] = []
+    # Imported here because the first scrape can wait for it, and the start of a worker cannot.
+    from prometheus_client.exposition import generate_latest  # noqa: PLC0415
+
+    return generate_latest(_Exposition(_sums(memory), build))
+
+
+def _sums(memory: SharedMemory) -> dict[str, int]:
+    """Return what all workers have counted together, by series."""
+    sums: dict[str, int] = {}
+    expiries: list[int] = []
     for row in memory.rows():
-        for series, value in row.items():
-            total[series] = total.get(series, 0) + value
-            if series == "certificate_not_after_seconds" and value:
-                not_after.append(value)
+        for series, number in row.items():
+            sums[series] = sums.get(series, 0) + number
+            if series == "certificate_not_after_seconds" and number:
+                expiries.append(number)
     # The worker that is worst off decides: it is the one whose clients will see the expiry.
-    total["certificate_not_after_seconds"] = min(not_after, default=0)
-    labels = ",".join(f'{name}="{value}"' for name, value in build.items())
-    total[f"build_info{{{labels}}}"] = 1
-    lines: list[str] = []
-    for family, (kind, meaning) in FAMILIES.items():
-        lines.append(f"# HELP {PREFIX}{family} {meaning}")
-        lines.append(f"# TYPE {PREFIX}{family} {kind}")
-        if kind == "histogram":
-            lines.extend(_histogram(family, total))
-        else:
-            named = (s for s in total if s == family or s.startswith(f"{family}{{"))
-            lines.extend(f"{PREFIX}{series} {total[series]}" for series in sorted(named))
-    return ("\n".join(lines) + "\n").encode()
+    sums["certificate_not_after_seconds"] = min(expiries, default=0)
+    return sums
 
 
-def _histogram(family: str, total: Mapping[str, int]) -> Iterator[str]:
-    count = 0
-    for bound in (*BUCKETS_SECONDS, "+Inf"):
-        series = f'{family}_bucket{{le="{bound}"}}'
-        count += total.get(series, 0)
-        yield f"{PREFIX}{series} {count}"
-    yield f"{PREFIX}{family}_sum {total.get('request_duration_nanoseconds', 0) / 1e9}"
-    yield f"{PREFIX}{family}_count {count}"
+class _Exposition:
+    """One scrape, as the client library of Prometheus wants it."""
+
+    def __init__(self, sums: Mapping[str, int], build: Mapping[str, str]) -> None:
+        self._sums = sums
+        self._build = build
+
+    def collect(self) -> "Iterator[Metric]":
+        """Yield every family with its samples, those without any included."""
+        from prometheus_client.metrics_core import (  # noqa: PLC0415
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
+
+        for name, (kind, meaning) in FAMILIES.items():
+            if kind == "histogram":
+                yield HistogramMetricFamily(PREFIX + name, meaning, *self._histogram(name))
+                continue
+            make = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+            family = make(PREFIX + name, meaning)
+            for labels, number in self._samples(name):
+                family.add_sample(PREFIX + name, dict(labels), number)
+            yield family
+
+    def _samples(self, family: str) -> Iterator[tuple[Mapping[str, str], int]]:
+        if family == "build_info":
+            yield self._build, 1
+        for series in sorted(self._sums):
+            name, _, labels = series.partition("{")
+            if name == family:
+                yield dict(_LABEL.findall(labels)), self._sums[series]
+
+    def _histogram(self, family: str) -> tuple[Sequence[tuple[str, float]], float]:
+        buckets: list[tuple[str, float]] = []
+        count = 0
+        for bound in map(str, (*BUCKETS_SECONDS, "+Inf")):
+            count += self._sums.get(f'{family}_bucket{{le="{bound}"}}', 0)
+            buckets.append((bound, count))
+        return buckets, self._sums.get("request_duration_nanoseconds", 0) / 1e9

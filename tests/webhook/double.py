@@ -23,7 +23,7 @@ def verdict(request: AdmissionRequest) -> Decision:
     violations: list[Finding] = []
     warnings: list[Finding] = []
     for config in request.object.opaque_configs if request.object is not None else ():
-        where = (*CONFIG_LISTS[request.kind], config.index, "opaque", "parameters")
+        where = (*CONFIG_LISTS[request.kind], config.position, "opaque", "parameters")
         path = (*where, "sharing", "strategy")
         if b"refuse" in (config.parameters or b""):
             wrong = Violation("DRA101", Severity.ERROR, path, "'refuse' is no strategy")

@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import trustme
+from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/validate-resource-claim-parameters"
@@ -76,6 +77,9 @@ def review(
 class Served:
     """A running webhook whose verdict is that of ``double.py``."""
 
+    program: ClassVar[tuple[str, ...]] = (str(Path(__file__).with_name("double.py")),)
+    """What Python runs."""
+
     def __init__(
         self, folder: Path, trust: ssl.SSLContext, *arguments: str, **environment: str
     ) -> None:
@@ -83,7 +87,7 @@ class Served:
         self.trust = trust
         self.lines: list[dict[str, Any]] = []
         self._arrived = threading.Condition()
-        command = [sys.executable, str(Path(__file__).with_name("double.py"))]
+        command = [sys.executable, *self.program]
         command += ["--port=0", "--probe-port=0", "--bind-address=127.0.0.1"]
         if folder.is_dir():
             command += [f"--tls-cert-file={folder / 'tls.crt'}"]
@@ -132,10 +136,12 @@ class Served:
         return httpx.get(f"http://127.0.0.1:{self.probe_port}{path}", trust_env=False)
 
     def metrics(self) -> dict[str, float]:
-        """Return every series by its name without our prefix."""
-        lines = self.probe("/metrics").text.splitlines()
-        pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-        return {name.removeprefix("dra_config_webhook_"): float(value) for name, value in pairs}
+        """Return every series by its name without our prefix, its labels in alphabetic order."""
+        return {
+            _series(sample.name, sample.labels): float(sample.value)
+            for family in text_string_to_metric_families(self.probe("/metrics").text)
+            for sample in family.samples
+        }
 
     def connect(self) -> ssl.SSLSocket:
         """Open a TLS connection."""
@@ -151,6 +157,11 @@ class Served:
         assert self.process.stderr is not None
         self.process.stderr.close()
         return status
+
+
+def _series(name: str, labels: Mapping[str, str]) -> str:
+    listed = ",".join(f'{label}="{value}"' for label, value in sorted(labels.items()))
+    return name.removeprefix("dra_config_webhook_") + (f"{{{listed}}}" if listed else "")
 
 
 def post_head(length: int | None, path: str = PATH) -> bytes:

@@ -217,7 +217,7 @@ def test_each_verdict_is_one_log_line_without_the_body(webhook: Served) -> None:
 
 
 def test_verdicts_and_refused_configs_are_counted(webhook: Served) -> None:
-    labels = 'resource="resourceclaims",version="v1",operation="CREATE",allowed="false"'
+    labels = 'allowed="false",operation="CREATE",resource="resourceclaims",version="v1"'
     requests = f"requests_total{{{labels}}}"
     rejected = 'rejected_configs_total{driver="gpu.nvidia.com",kind="GpuConfig",rule="DRA101"}'
     count = "request_duration_seconds_count"

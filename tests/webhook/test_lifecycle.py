@@ -113,7 +113,7 @@ def test_workers_share_the_ports_and_their_counts_are_summed(serve: Serve) -> No
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(post, range(requests))) == {200}
-    labels = 'resource="resourceclaims",version="v1",operation="CREATE",allowed="true"'
+    labels = 'allowed="true",operation="CREATE",resource="resourceclaims",version="v1"'
     counted = webhook.metrics()
     assert counted[f"requests_total{{{labels}}}"] == requests
     assert counted["request_duration_seconds_count"] == requests

@@ -1,7 +1,6 @@
 """Certificates change while requests are served."""
 
 import json
-import shutil
 import ssl
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.webhook.conftest import Serve
+from tests.webhook.rotating import mount, serial, served_serial
 from tests.webhook.served import JSON_HEADERS, PATH, Served, config, review, until, write_pair
 from webhook.logs import Log, LogLevel
 from webhook.telemetry import SharedMemory, Telemetry
@@ -24,43 +24,12 @@ from webhook.tls import CertificateHolder, PairFiles, UnusablePair, load_pair, n
 BODY = json.dumps(review(config())).encode()
 
 
-def mount(volume: Path, generation: str, certificate: trustme.LeafCert | None) -> None:
-    """Put *certificate*, or half a one, into *volume* the way the kubelet updates a Secret."""
-    folder = volume / f"..{generation}"
-    folder.mkdir(parents=True)
-    if certificate is None:
-        (folder / "tls.crt").write_text("-----BEGIN CERTIFICATE-----\nhalf of it")
-        (folder / "tls.key").write_text("")
-    else:
-        write_pair(folder, certificate)
-    old = (volume / "..data").resolve() if (volume / "..data").exists() else None
-    draft = volume / "..data_tmp"
-    draft.symlink_to(folder.name)
-    draft.replace(volume / "..data")
-    for name in ("tls.crt", "tls.key"):
-        if not (volume / name).is_symlink():
-            (volume / name).symlink_to(f"..data/{name}")
-    if old is not None:
-        shutil.rmtree(old)
-
-
 def served_key(webhook: Served) -> type:
     """Return the type of the key that a new connection is shown."""
     with webhook.connect() as connection:
         shown = connection.getpeercert(binary_form=True)
     assert shown is not None
     return type(x509.load_der_x509_certificate(shown).public_key())
-
-
-def served_serial(webhook: Served) -> int:
-    with webhook.connect() as connection:
-        shown = connection.getpeercert(binary_form=True)
-    assert shown is not None
-    return x509.load_der_x509_certificate(shown).serial_number
-
-
-def serial(certificate: trustme.LeafCert) -> int:
-    return x509.load_pem_x509_certificate(certificate.cert_chain_pems[0].bytes()).serial_number
 
 
 @contextmanager

@@ -9,14 +9,13 @@ import pytest
 from dra_config.gates import FeatureGate
 from tests.webhook.served import ROOT
 from webhook.logs import LogLevel
-from webhook.settings import ConfigScope, InvalidSettings, parse_settings
+from webhook.settings import InvalidSettings, parse_settings
 
 
 def test_without_anything_the_webhook_serves_as_documented() -> None:
     settings = parse_settings([], {"HOME": "/home/me"})
     assert (settings.port, settings.probe_port, settings.workers) == (10250, 6080, 1)
     assert settings.drivers == ("gpu.nvidia.com", "compute-domain.nvidia.com")
-    assert settings.config_scope is ConfigScope.CONFIGS
     assert settings.log_level is LogLevel.INFO
     assert settings.tls_certificate is None
     where = Path("/home/me/.local/state/dra-config/webhook-tls")
@@ -34,7 +33,7 @@ def test_every_flag_is_also_a_variable_and_the_flag_wins() -> None:
         "DRA_CONFIG_WEBHOOK_DRIVERS": "compute-domain.nvidia.com, ",
         "DRA_CONFIG_WEBHOOK_WORKERS": "3",
         "DRA_CONFIG_WEBHOOK_LOG_LEVEL": "DEBUG",
-        "DRA_CONFIG_WEBHOOK_CONFIG_SCOPE": "requests",
+        "DRA_CONFIG_WEBHOOK_CONFIG_SCOPE": "Configs",
         "DRA_CONFIG_WEBHOOK_SHUTDOWN_DELAY": "0.5",
         "DRA_CONFIG_WEBHOOK_BIND_ADDRESS": "127.0.0.1",
     }
@@ -44,7 +43,6 @@ def test_every_flag_is_also_a_variable_and_the_flag_wins() -> None:
     assert FeatureGate.MPS_SUPPORT in settings.feature_gates
     assert settings.drivers == ("compute-domain.nvidia.com",)
     assert settings.log_level is LogLevel.DEBUG
-    assert settings.config_scope is ConfigScope.REQUESTS
     assert settings.shutdown_delay_seconds == 0.5
     assert settings.bind_address == "127.0.0.1"
 
@@ -72,7 +70,8 @@ def test_a_gate_list_that_wins_over_the_variable_is_a_warning() -> None:
         (["--port=1_0"], "1_0"),
         (["--workers=0"], "--workers"),
         (["--log-level=loud"], "debug, info, warning, error"),
-        (["--config-scope=all"], "configs, requests"),
+        (["--config-scope=all"], "--config-scope takes configs, not 'all'"),
+        (["--config-scope=requests"], "no rule judges the requests of a claim yet"),
         (["--drivers=,"], "--drivers"),
         (["--drivers=GPU.nvidia.com"], "GPU.nvidia.com"),
         (["--shutdown-delay=nan"], "nan"),
