@@ -3,14 +3,14 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.comparison import REPEATS, Row, by_turns, compare
 from benchmarks.cores import SERVER_CORE, stay_on
 from benchmarks.inputs import Case, parameters, read_cases
-from benchmarks.union import UNION
+from benchmarks.union import UNION, UNTAGGED
 from dra_config import InvalidConfig, load
 from dra_config.gates import FeatureGates
 from dra_config.loading import judge
@@ -51,6 +51,12 @@ def _rows(seconds: float) -> Iterator[Row]:
     yield _row(
         "the same through `judge`, as the webhook calls it", generated, seconds, ours=_judge_all
     )
+    yield _row(
+        f"the {len(accepted)} that both accept, beside a union without a tag",
+        accepted,
+        seconds,
+        peer=UNTAGGED,
+    )
 
 
 def _row(
@@ -60,13 +66,14 @@ def _row(
     *,
     goal: float | None = None,
     ours: Callable[[Sequence[Case]], None] | None = None,
+    peer: TypeAdapter[Any] = UNION,
 ) -> Row:
     ours = ours or _load_all
     passes = _passes(lambda: ours(cases), seconds / REPEATS)
     found = by_turns(
         (
             lambda: _cpu_seconds(lambda: ours(cases), passes) / len(cases),
-            lambda: _cpu_seconds(lambda: _read_all(cases), passes) / len(cases),
+            lambda: _cpu_seconds(lambda: _read_all(cases, peer), passes) / len(cases),
         )
     )
     return compare(what, "µs", *found, goal=goal, scale=_MICROSECONDS)
@@ -85,9 +92,9 @@ def _judge_all(cases: Sequence[Case]) -> None:
         judge(case.raw, case.driver, case.gates)
 
 
-def _read_all(cases: Sequence[Case]) -> None:
+def _read_all(cases: Sequence[Case], peer: TypeAdapter[Any]) -> None:
     for case in cases:
-        UNION.validate_json(case.raw)
+        peer.validate_json(case.raw)
 
 
 def _passes(once: Callable[[], None], seconds: float) -> int:

@@ -88,10 +88,9 @@ class _Daemon(_Config):
     domain_id: Annotated[str, Field(alias="domainID")]
 
 
-UNION: TypeAdapter[_Config] = TypeAdapter(
-    Annotated[
-        _Gpu | _Mig | _Vfio | _Fabric | _Channel | _Daemon,
-        Field(discriminator="kind"),
-    ]
-)
+_Any = _Gpu | _Mig | _Vfio | _Fabric | _Channel | _Daemon
+
+UNION: TypeAdapter[_Config] = TypeAdapter(Annotated[_Any, Field(discriminator="kind")])
 """Reads one config with ``UNION.validate_json(bytes)``."""
+UNTAGGED: TypeAdapter[_Config] = TypeAdapter(_Any)
+"""The same for whoever writes no discriminator: every model is tried, and the best one taken."""

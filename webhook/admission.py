@@ -116,10 +116,12 @@ def _is_same_object(judged: JudgedObject, old: JudgedObject) -> bool:
 
 
 def _is_same_config(config: OpaqueConfig, old: OpaqueConfig) -> bool:
-    if config.driver != old.driver or config.parameters is None or old.parameters is None:
-        return config == old
+    if config.driver != old.driver:
+        return False
     if config.parameters == old.parameters:
         return True
+    if config.parameters is None or old.parameters is None:
+        return False
     try:
         repeats_alike = _repeated(config.parameters) == _repeated(old.parameters)
     except (NotJson, UnicodeDecodeError):

@@ -88,6 +88,13 @@ def class_update(new: str, old: str) -> dict[str, Any]:
     return answer(a_review(new, old, kind="DeviceClass"))
 
 
+def test_an_entry_without_parameters_may_move_within_its_class() -> None:
+    bare = '{"opaque": {"driver": "gpu.nvidia.com"}}'
+    response = class_update(of_class(entry(config()), bare), of_class(bare, entry(config())))
+    assert response["allowed"]
+    assert warned(response) == ["DRA002"]
+
+
 def test_an_entry_of_a_class_that_did_not_change_warns_and_is_not_refused() -> None:
     """D6: a class may still get another selector after a gate was switched off."""
     selector = '"selectors": [], '
