@@ -2,12 +2,16 @@
 
 from dra_config import schema
 from dra_config.catalogue import RULES
-from tools.markdown import GENERATED, table
+from dra_config.cli.reference.markdown import GENERATED, table
 
 _INTRODUCTION = """
 The wheel carries the same files in `dra_config/schemas/`. Each JSON Schema (draft 2020-12) stands
 alone. A field that may be left out may also be null, which means the same. `x-unit` names the unit
 of a number, and what belongs to an old apiVersion is marked `deprecated`.
+
+`manifest.json` is for editors: whole manifests, in which `opaque.parameters` is typed by
+`opaque.driver` and everything else is left open. It is written in draft-07, which every editor
+reads; [editor.md](../how-to/editor.md) shows how to set it up.
 """
 _LIMITS = """
 A schema and the library give the same verdict on every config, except where nothing but rules of
@@ -24,6 +28,8 @@ fields that they do not list, unless the request asks for strict field validatio
 def render() -> str:
     """Return the text of the page."""
     files = [[f"`schemas/{path}`", about["title"]] for path, about in schema.documents().items()]
+    about = schema.manifest_schema()
+    files.append([f"`schemas/{schema.MANIFEST}`", about["title"]])
     manifests = [
         [f"`schemas/crds/{name}`", manifest["spec"]["names"]["kind"]]
         for name, manifest in schema.custom_resource_definitions().items()

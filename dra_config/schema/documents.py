@@ -76,19 +76,6 @@ def _inner(value: Any) -> Any:
 
 
 def _opaque_parameters() -> Schema:
-    definitions: dict[str, Schema] = {}
-    cases: list[Schema] = []
-    for (api_version, kind), model in scheme.MODELS.items():
-        whole = _plain(model_schema(model))
-        _add(definitions, whole.pop("$defs", {}))
-        name = f"{api_version.replace('/', '.')}.{kind}"
-        _add(definitions, {name: ordered({**whole, **_head(api_version, kind)})})
-        cases.append(_case({"apiVersion": api_version, "kind": kind}, {"$ref": f"#/$defs/{name}"}))
-    versions = [
-        _case({"apiVersion": version}, {"properties": {"kind": {"enum": _kinds(version)}}})
-        for version in scheme.API_VERSIONS
-    ]
-    kinds = list(dict.fromkeys(kind for _, kind in scheme.MODELS))
     return ordered(
         {
             "$schema": DIALECT,
@@ -96,38 +83,79 @@ def _opaque_parameters() -> Schema:
             "title": "Opaque parameters of the NVIDIA DRA drivers",
             "description": "What stands under opaque.parameters in a ResourceClaim, a "
             "ResourceClaimTemplate or a DeviceClass, whatever its kind.",
+            **parameters_of([*scheme.MODELS]),
+            "$defs": definitions(),
+        }
+    )
+
+
+def definitions() -> dict[str, Schema]:
+    """Return all that the schemas of `parameters_of` refer to, by name, in order."""
+    found: dict[str, Schema] = {}
+    for (api_version, kind), model in scheme.MODELS.items():
+        whole = _plain(model_schema(model))
+        add_definitions(found, whole.pop("$defs", {}))
+        name = definition_name(api_version, kind)
+        add_definitions(found, {name: ordered({**whole, **_head(api_version, kind)})})
+    return dict(sorted(found.items()))
+
+
+def definition_name(api_version: str, kind: str) -> str:
+    """Return what the whole of a kind is called among the definitions."""
+    return f"{api_version.replace('/', '.')}.{kind}"
+
+
+def parameters_of(headers: Sequence[tuple[str, str]]) -> Schema:
+    """Return the schema of parameters that have one of *headers*, without its definitions.
+
+    Args:
+        headers: apiVersion and kind of each config that is accepted, keys of `scheme.MODELS`.
+    """
+    versions = list(dict.fromkeys(api_version for api_version, _ in headers))
+    kinds = list(dict.fromkeys(kind for _, kind in headers))
+    kinds_by_version = {
+        version: [kind for of, kind in headers if of == version] for version in versions
+    }
+    by_version = [
+        case_of({"apiVersion": version}, {"properties": {"kind": {"enum": listed}}})
+        for version, listed in kinds_by_version.items()
+    ]
+    by_kind = [
+        case_of(
+            {"apiVersion": api_version, "kind": kind},
+            {"$ref": f"#/$defs/{definition_name(api_version, kind)}"},
+        )
+        for api_version, kind in headers
+    ]
+    return ordered(
+        {
             "type": "object",
             "required": ["apiVersion", "kind"],
             "properties": {
                 "apiVersion": {
                     "description": f"The version of the config; write {API_VERSION}, the others "
                     "are old ones.",
-                    "enum": list(scheme.API_VERSIONS),
+                    "enum": versions,
                 },
                 "kind": {"description": "The kind of the config.", "enum": kinds},
             },
-            "allOf": [*versions, *cases],
-            "$defs": dict(sorted(definitions.items())),
+            "allOf": [*by_version, *by_kind],
         }
     )
 
 
-def _kinds(api_version: str) -> list[str]:
-    return [kind for version, kind in scheme.MODELS if version == api_version]
-
-
-def _case(header: Mapping[str, str], then: Schema) -> Schema:
+def case_of(header: Mapping[str, str], then: Schema) -> Schema:
     """Return a rule for the configs with that *header* alone, which keeps errors to one kind."""
     fields = {name: {"const": value} for name, value in header.items()}
     return {"if": {"required": list(header), "properties": fields}, "then": then}
 
 
-def _add(definitions: dict[str, Schema], more: Mapping[str, Schema]) -> None:
-    """Take *more* into *definitions*.
+def add_definitions(known: dict[str, Schema], more: Mapping[str, Schema]) -> None:
+    """Take *more* into *known*.
 
     Raises:
         ValueError: If one name would stand for two schemas.
     """
     for name, schema in more.items():
-        if definitions.setdefault(name, schema) != schema:
+        if known.setdefault(name, schema) != schema:
             raise ValueError(f"two definitions are called {name}")

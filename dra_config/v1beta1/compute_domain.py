@@ -8,17 +8,15 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 from dra_config import hub
-from dra_config.catalogue.compute_domain import DRA801, DRA802, DRA806
+from dra_config.catalogue.compute_domain import DRA801, DRA802
+from dra_config.v1beta1.choices import AllocationMode
 from dra_config.violations import Target
-from dra_config.wire import EmptyIsAbsent, Findings, Judged, WireConfig, shown
+from dra_config.wire import Findings, WireConfig, shown
 
 UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """The text form of RFC 4122 in lower case, as Kubernetes writes UIDs."""
 _UUID = re.compile(UUID_PATTERN[1:-1], re.ASCII)
 
-AllocationMode: TypeAlias = Annotated[
-    Literal["Single", "All"], Judged(DRA806, "an allocation mode of channels"), EmptyIsAbsent()
-]
 DomainId: TypeAlias = Annotated[
     str,
     Field(

@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from dra_config import hub
 from dra_config.catalogue.decode import DRA011
 from dra_config.catalogue.fabric import (
-    DRA402,
     DRA403,
     DRA404,
     DRA405,
@@ -19,23 +18,16 @@ from dra_config.catalogue.fabric import (
     DRA407,
     DRA408,
     DRA409,
-    DRA410,
     DRA411,
     DRA412,
     DRA413,
     DRA415,
     DRA418,
 )
+from dra_config.v1beta1.choices import FabricStrategy, OnIfAbsent, VirtualizationModel
 from dra_config.violations import FieldPath, Target
 from dra_config.wire import Findings, Judged, Unit, WireConfig, WireModel, shown
 
-Strategy: TypeAlias = Annotated[
-    Literal["Auto", "Manual", "Disabled"], Judged(DRA402, "a fabric strategy")
-]
-Model: TypeAlias = Annotated[
-    Literal["BareMetal", "FullPassthrough", "SharedNVSwitch", "VGPU"],
-    Judged(DRA410, "a virtualization model"),
-]
 PARTITION_SIZES = (2, 4, 8)
 """How many GPUs an NVLink partition can hold, beside a single one."""
 PartitionSize: TypeAlias = Annotated[
@@ -120,10 +112,10 @@ class FabricSettings(WireModel):
 
     model_config = ConfigDict(json_schema_extra=_SCHEMA_RULES)
 
-    strategy: Strategy | None = Field(default=None, examples=["Auto"])
+    strategy: FabricStrategy | None = Field(default=None, examples=["Auto"])
     """Auto (if absent): the partition that equals the claim's GPUs. Manual: one of the named
     partitions. Disabled: none."""
-    virtualization_model: Model | None = Field(default=None, examples=["BareMetal"])
+    virtualization_model: VirtualizationModel | None = Field(default=None, examples=["BareMetal"])
     """Who activates partitions; BareMetal, the node itself, if absent. VGPU goes with Disabled
     only."""
     partition_size: PartitionSize | None = Field(default=None, examples=[4])
@@ -154,7 +146,7 @@ class FabricSettings(WireModel):
     ] = None
     """Latency that the partition may have, in milliseconds; no threshold if absent. No library
     reports one today."""
-    prefer_nvlink: bool | None = Field(default=None, alias="preferNVLink", examples=[True])
+    prefer_nvlink: OnIfAbsent | None = Field(default=None, alias="preferNVLink", examples=[True])
     """Whether NVLink is preferred over PCIe; true if absent."""
 
     def settle(self, at: FieldPath, found: Findings) -> hub.Fabric:

@@ -31,31 +31,40 @@ _TYPE_NAMES: Mapping[str, str] = MappingProxyType({"GPU": "full GPUs", "MIG": "M
 NO_LIMITS: Mapping[str, int] = MappingProxyType({})
 
 
-def sound_limit(text: str) -> int | None:
-    """Return the limit in bytes if nothing is to be said of it, otherwise None.
+def settle_limit(text: str, at: FieldPath, found: Findings, device_key: str | None = None) -> int:
+    """Return the limit that the quantity *text* stands for, in bytes from 2^20 to 2^63-1.
 
-    This is the short way; `settle_limit` is the one that explains.
+    White space around the quantity does not count, and fractions of a byte are rounded up.
+
+    Args:
+        text: The quantity.
+        at: The path of the limit, or of the map that holds it.
+        found: Where to note what is wrong with the limit; the result is then without meaning.
+        device_key: The limit's key in the map, if it stands in one.
     """
     try:
         limit_bytes = parse_bytes(text)
     except NotAQuantity:
-        return None
+        return _explain_limit(text, _inside(at, device_key), found)
     if MEBIBYTE_BYTES <= limit_bytes <= MAX_BYTES and not limit_bytes % MEBIBYTE_BYTES:
         return limit_bytes
-    return None
+    return _judge_limit(text, limit_bytes, _inside(at, device_key), found)
 
 
-def settle_limit(text: str, at: FieldPath, found: Findings) -> int:
-    """Return the limit that the quantity *text* stands for, in bytes from 2^20 to 2^63-1.
+def _inside(at: FieldPath, device_key: str | None) -> FieldPath:
+    return at if device_key is None else (*at, MapKey(device_key))
 
-    White space around the quantity does not count, and fractions of a byte are rounded up.
-    Whatever is wrong with the limit is noted at *at*, and the result is then without meaning.
-    """
+
+def _explain_limit(text: str, at: FieldPath, found: Findings) -> int:
     try:
         limit_bytes = parse_bytes(text.strip(WHITE_SPACE))
     except NotAQuantity as error:
         found.add(DRA110, at, f"{error}")
         return MEBIBYTE_BYTES
+    return _judge_limit(text, limit_bytes, at, found)
+
+
+def _judge_limit(text: str, limit_bytes: int, at: FieldPath, found: Findings) -> int:
     if limit_bytes < MEBIBYTE_BYTES:
         message = f"{shown(text)} is less than one mebibyte; write at least '1Mi', such as '512Mi'"
         found.add(DRA111, at, message)
@@ -101,10 +110,7 @@ def settle_device_limits(
             message = "null is no limit; write a quantity of at least '1Mi', or leave the key out"
             found.add(DRA111, (*at, MapKey(key)), message)
             continue
-        limit = sound_limit(text)
-        if limit is None:
-            limit = settle_limit(text, (*at, MapKey(key)), found)
-        limit_bytes_by_device[key] = limit
+        limit_bytes_by_device[key] = settle_limit(text, at, found, key)
     if named_by_index and named_by_uuid:
         message = (
             "an index and a UUID can name the same device, and then either limit may win; "

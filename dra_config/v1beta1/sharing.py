@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field
 
@@ -13,17 +13,16 @@ from dra_config.catalogue.sharing import (
     DRA104,
     DRA105,
     DRA106,
-    DRA107,
     DRA108,
     DRA109,
     DRA123,
 )
+from dra_config.v1beta1.choices import Interval, OffIfAbsent, SharingStrategy
 from dra_config.v1beta1.memory_limit import (
     DEVICE_KEY_PATTERN,
     NO_LIMITS,
     settle_device_limits,
     settle_limit,
-    sound_limit,
 )
 from dra_config.violations import FieldPath, Target
 from dra_config.wire import (
@@ -37,12 +36,6 @@ from dra_config.wire import (
     whole,
 )
 
-Strategy: TypeAlias = Annotated[
-    Literal["TimeSlicing", "MPS"], Judged(DRA101, "a sharing strategy")
-]
-Interval: TypeAlias = Annotated[
-    Literal["Default", "Short", "Medium", "Long"], Judged(DRA107, "a time-slice interval")
-]
 _AT: FieldPath = ("sharing",)
 _STRATEGY_AT: FieldPath = (*_AT, "strategy")
 _TIME_SLICING_AT: FieldPath = (*_AT, "timeSlicingConfig")
@@ -96,7 +89,7 @@ class MpsConfig(WireModel):
     """The same limit by device, which beats the common one. A key is an index into the claim's
     sorted device UUIDs, or a UUID."""
 
-    multi_user: bool | None = Field(default=None, examples=[False])
+    multi_user: OffIfAbsent | None = Field(default=None, examples=[False])
     """Whether processes of several users may share the daemon; false if absent. A full GPU needs
     compute capability 7.0."""
 
@@ -116,9 +109,7 @@ class MpsConfig(WireModel):
                 "leave it out"
             )
             found.add(DRA109, _PERCENTAGE_AT, message)
-        limit_bytes = None if limit is None else sound_limit(limit)
-        if limit is not None and limit_bytes is None:
-            limit_bytes = settle_limit(limit, _LIMIT_AT, found)
+        limit_bytes = None if limit is None else settle_limit(limit, _LIMIT_AT, found)
         if per_device:
             limits = settle_device_limits(per_device, uuid_type, _DEVICE_LIMITS_AT, found)
         else:
@@ -176,7 +167,7 @@ class GpuSharing(WireModel):
         }
     )
 
-    strategy: Strategy | None = Field(default=None, examples=["MPS"])
+    strategy: SharingStrategy | None = Field(default=None, examples=["MPS"])
     """TimeSlicing: processes take turns. MPS: they run at once through a control daemon. Each
     needs its feature gate."""
     time_slicing_config: TimeSlicingConfig | None = None
@@ -248,7 +239,7 @@ class MigDeviceSharing(WireModel):
         }
     )
 
-    strategy: Strategy | None = Field(default=None, examples=["MPS"])
+    strategy: SharingStrategy | None = Field(default=None, examples=["MPS"])
     """MPS: processes run at once through a control daemon. TimeSlicing is accepted and sets
     nothing. Each needs its feature gate."""
     mps_config: MpsConfig | None = None

@@ -2,20 +2,15 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from dra_config import hub
 from dra_config.catalogue.decode import DRA010
-from dra_config.catalogue.vfio import DRA302
-from dra_config.wire import Elsewhere, EmptyIsAbsent, Findings, Judged, WireConfig, WireModel
+from dra_config.v1beta1.choices import BackendPolicy, OffIfAbsent, VfioKind
+from dra_config.wire import Elsewhere, Findings, WireConfig, WireModel
 
-BackendPolicy: TypeAlias = Annotated[
-    Literal["LegacyOnly", "PreferIommuFD"],
-    Judged(DRA302, "an IOMMU backend policy"),
-    EmptyIsAbsent(),
-]
 _POLICIES: Mapping[str, hub.IommuBackendPolicy] = MappingProxyType(
     {str(policy): policy for policy in hub.IommuBackendPolicy}
 )
@@ -27,7 +22,9 @@ class Iommu(WireModel):
     backend_policy: BackendPolicy | None = Field(default=None, examples=["PreferIommuFD"])
     """LegacyOnly (if absent or empty): the device node of the VFIO group. PreferIommuFD: the
     device's own node where the host has /dev/iommu."""
-    enable_api_device: bool | None = Field(default=None, alias="enableAPIDevice", examples=[True])
+    enable_api_device: OffIfAbsent | None = Field(
+        default=None, alias="enableAPIDevice", examples=[True]
+    )
     """Whether the container gets the IOMMU's API node, too: /dev/iommu, or /dev/vfio/vfio on the
     legacy path; false if absent."""
 
@@ -46,7 +43,7 @@ class VfioDeviceConfig(WireConfig):
 
     api_version: Literal["resource.nvidia.com/v1beta1"]
     """The version of this shape."""
-    kind: Literal["VfioDeviceConfig"]
+    kind: VfioKind
     """The kind of this config."""
     iommu: Iommu | None = None
     """Which interface of the IOMMU is used; LegacyOnly without the API node if absent."""

@@ -7,6 +7,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from dra_config.catalogue import Rule
+from dra_config.gates import FeatureGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,35 @@ class Unit:
     ) -> JsonSchemaValue:
         """Add the unit to the schema."""
         return {**handler(core_schema), "x-unit": self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class IfAbsent:
+    """What a field that is left out means, shown in the schema as its default."""
+
+    value: str | bool
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the value to the schema."""
+        return {**handler(core_schema), "default": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsGate:
+    """The feature gate that one value of a field needs, shown in ``x-feature-gates``."""
+
+    value: str
+    gate: FeatureGate
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Add the gate to the schema."""
+        schema = handler(core_schema)
+        gates = {**schema.get("x-feature-gates", {}), self.value: str(self.gate)}
+        return {**schema, "x-feature-gates": gates}
 
 
 @dataclass(frozen=True, slots=True)

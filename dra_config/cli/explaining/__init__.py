@@ -1,0 +1,1 @@
+"""What a person asks to have explained, found by its name and written down."""

@@ -1,0 +1,1 @@
+"""The language server: diagnostics, hovers and completions over the same engine."""
