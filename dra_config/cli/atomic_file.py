@@ -1,0 +1,42 @@
+"""Replacing the content of a file so that at every moment it holds the old or the new one."""
+
+import errno
+import os
+import stat
+import tempfile
+from contextlib import suppress
+
+
+def replace_content(path: str, content: bytes) -> None:
+    """Write *content* to the file at *path*, or leave it as it is.
+
+    The new file is written beside the old one, synced to the disk and moved over it; it keeps the
+    permissions. Where *path* is a symbolic link, the file behind it is replaced.
+
+    Raises:
+        OSError: It cannot be written; the old file is still there.
+        KeyboardInterrupt: The same, and nothing is left beside it.
+    """
+    target = os.path.realpath(path)
+    old = os.stat(target)  # noqa: PTH116 - the text of the path is retained
+    folder = os.path.dirname(target)  # noqa: PTH120 - as above
+    if not stat.S_ISREG(old.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", path)
+    if not os.access(target, os.W_OK):
+        # Moving over a file takes no permission to write to it, but its owner has said no.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    descriptor, beside = tempfile.mkstemp(prefix=".dra-config-", dir=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(OSError, AttributeError):
+            # Only root can give a file away, and Windows knows no such owners.
+            os.chown(beside, old.st_uid, old.st_gid)
+        os.chmod(beside, stat.S_IMODE(old.st_mode))  # noqa: PTH101 - as above
+        os.replace(beside, target)  # noqa: PTH105 - as above
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(beside)  # noqa: PTH108 - as above
+        raise

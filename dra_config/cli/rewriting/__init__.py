@@ -1,0 +1,1 @@
+"""Changing a manifest at a few places, while everything else in it stays byte for byte."""
