@@ -48,6 +48,8 @@ class Finding:
     """The object that the field belongs to."""
     source: str
     """The line of the file, without its line break."""
+    fixable: bool = False
+    """Whether ``dra-config fix`` repairs it."""
 
 
 class Amount(Enum):
@@ -92,6 +94,8 @@ class Summary:
     """Whether the run was stopped before its end."""
     seconds: float
     """How long it took."""
+    fixable: int = 0
+    """Findings that ``dra-config fix`` repairs."""
 
 
 @dataclass(slots=True)
@@ -101,6 +105,7 @@ class Tally:
     files: int = 0
     documents: int = 0
     configs: int = 0
+    fixable: int = 0
     _severities: dict[Severity, int] = field(default_factory=dict[Severity, int])
     _skipped: set[str] = field(default_factory=set[str])
 
@@ -111,6 +116,7 @@ class Tally:
         self.configs += verdict.configs
         for finding in verdict.findings:
             self._severities[finding.severity] = self._severities.get(finding.severity, 0) + 1
+            self.fixable += finding.fixable
             if is_undecided(finding):
                 self._skipped.add(finding.rule)
 
@@ -126,6 +132,7 @@ class Tally:
             skipped_rules=len(self._skipped),
             partial=partial,
             seconds=seconds,
+            fixable=self.fixable,
         )
 
 

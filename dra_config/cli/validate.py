@@ -1,137 +1,203 @@
 """The command ``validate``: the findings in files, and whether any of them fails the run."""
 
+import os
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TextIO
 
 from dra_config import scheme
-from dra_config.cli.arguments import WrongUsage, nearest
-from dra_config.cli.files import EmptyFolder, Source, Unreachable, find_sources, why
-from dra_config.cli.findings import Amount, Tally, fails, shown
-from dra_config.cli.judge import Criteria, judge_file
-from dra_config.cli.report import Reporter, make_reporter
+from dra_config.cli import jobs
+from dra_config.cli.arguments import WrongUsage
+from dra_config.cli.baseline import Baseline, BaselineWriter
+from dra_config.cli.effective import Plan, Plans, describe, unknown_driver
+from dra_config.cli.files import (
+    STANDARD_INPUT,
+    EmptyFolder,
+    Found,
+    Source,
+    Unreachable,
+    find_sources,
+    why,
+)
+from dra_config.cli.findings import Amount, FileVerdict
+from dra_config.cli.ignores import apply_ignores
+from dra_config.cli.judge import judge_file
+from dra_config.cli.outcome import Filters, Outcome
+from dra_config.cli.progress import Progress
+from dra_config.cli.report import make_reporter
 from dra_config.cli.surroundings import ExitCode, Surroundings
-from dra_config.cli.targets import Implementation
-from dra_config.gates import FeatureGates, InvalidGates, resolve
 
 
 def run(options: Namespace, surroundings: Surroundings) -> int:
     """Judge the files that *options* name and return the exit code.
 
     Raises:
-        WrongUsage: No path is given, or an option has a value that means nothing.
+        WrongUsage: No path is given, or an option or a setting means nothing.
     """
     paths: Sequence[str] = options.paths
+    _check(options)
+    folder = os.getcwd()  # noqa: PTH109 - a text is wanted
+    plans = Plans(options, surroundings, folder)
+    if options.show_settings:
+        return _show_settings(paths, plans, surroundings)
     if not paths:
         raise WrongUsage("name a file, a folder, or - for standard input")
-    criteria = read_criteria(options, surroundings)
+    options.output, strict = plans.run_settings()
+    options.strict = strict
+    plans.plan_for(STANDARD_INPUT)
+    filters = _filters(options, folder)
     amount = Amount.NORMAL
     if options.verbose or options.quiet:
         amount = Amount.EVERYTHING if options.verbose else Amount.FAILURES
     reporter = make_reporter(options, surroundings, amount)
-    return _Run(criteria, reporter, surroundings, amount, strict=options.strict).over(paths)
+    outcome = Outcome(reporter, surroundings, filters, amount, strict=strict)
+    count = options.jobs or jobs.core_count()
+    return _Run(plans, outcome, surroundings, count).over(paths)
 
 
-def read_criteria(options: Namespace, surroundings: Surroundings) -> Criteria:
-    """Return what the options and the environment say that documents are to be held against.
-
-    Raises:
-        WrongUsage: A gate or a driver is unknown, or a driver is named to no purpose.
-    """
+def _check(options: Namespace) -> None:
     driver: str | None = options.driver
     if driver is not None and not options.parameters:
         raise WrongUsage(
             "--driver goes with --parameters; elsewhere the manifest names the driver"
         )
     if driver is not None and driver not in scheme.DRIVERS:
-        known = " and ".join(scheme.DRIVERS)
-        hint = nearest(driver, scheme.DRIVERS)
-        raise WrongUsage(
-            f"the drivers whose parameters are judged are {known}, not {driver}{hint}"
-        )
-    return Criteria(
-        gates=_read_gates(options.feature_gates, surroundings),
-        target=Implementation(options.target),
-        as_parameters=options.parameters,
-        driver=driver,
+        raise WrongUsage(unknown_driver(driver))
+    if options.baseline is not None and options.write_baseline is not None:
+        raise WrongUsage("--write-baseline writes all that is found; leave --baseline out")
+    if options.diff_from is not None and STANDARD_INPUT in options.paths:
+        raise WrongUsage("--diff-from needs files; standard input has no history")
+    if options.diff_from is not None and options.write_baseline is not None:
+        raise WrongUsage("--write-baseline writes all that is found; leave --diff-from out")
+
+
+def _show_settings(paths: Sequence[str], plans: Plans, surroundings: Surroundings) -> int:
+    """Print what holds for each file behind *paths*, or for standard input if there is none."""
+    found = list(find_sources(paths or [STANDARD_INPUT]))
+    for entry in found:
+        if isinstance(entry, Source):
+            print(f"# {entry.path}", file=surroundings.stdout)
+            plans.plan_for(entry.path)
+            for line in describe(plans.settings_for(entry.path)):
+                print(line, file=surroundings.stdout)
+        elif isinstance(entry, Unreachable):
+            surroundings.tell(f"cannot read {entry.path}: {entry.reason}")
+    unreachable = any(isinstance(entry, Unreachable) for entry in found)
+    return ExitCode.UNUSABLE if unreachable else ExitCode.FINE
+
+
+def _filters(options: Namespace, folder: str) -> Filters:
+    """Return what is left out of the findings because somebody knows it already.
+
+    Raises:
+        WrongUsage: The baseline cannot be read, or git cannot answer.
+    """
+    changes = None
+    if options.diff_from is not None:
+        from dra_config.cli.diff import read_changes  # noqa: PLC0415 - seldom needed
+
+        changes = read_changes(options.diff_from, folder)
+    return Filters(
+        changes=changes,
+        baseline=None if options.baseline is None else Baseline.read(options.baseline),
+        writer=None if options.write_baseline is None else BaselineWriter(options.write_baseline),
     )
 
 
-def _read_gates(text: str | None, surroundings: Surroundings) -> FeatureGates | None:
-    """Return the gates of the cluster, or None if neither flag nor variable says anything.
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One file and how it is judged; it travels to another process."""
 
-    Raises:
-        WrongUsage: No program can start with these gates.
-    """
-    variable = surroundings.settings.fabric_topology_support or ""
+    found: Found
+    plan: Plan | None = None
+    """None for a path behind which there is nothing to judge."""
+
+
+def _judge(task: _Task, stdin: TextIO | None = None) -> FileVerdict | Found:
+    """Return the verdict on one file, or what stands in the way of one."""
+    source = task.found
+    if not isinstance(source, Source) or task.plan is None:
+        return source
     try:
-        resolved = resolve(text or "", variable)
-    except InvalidGates as error:
-        raise WrongUsage(f"{error}") from error
-    for warning in resolved.warnings:
-        surroundings.tell(f"warning: {warning.message} ({warning.rule})")
-    if text is None and variable.strip().lower() != "true":
-        return None
-    return resolved.gates
+        text = source.read(stdin)
+    except OSError as error:
+        return Unreachable(source.path, why(error))
+    verdict = judge_file(source.path, text, task.plan.criteria, source.format)
+    verdict = apply_ignores(verdict, text, source.format)
+    selection = task.plan.selection
+    kept = tuple(finding for finding in verdict.findings if selection.keeps(finding.rule))
+    return replace(verdict, findings=kept)
+
+
+def _judge_elsewhere(task: _Task) -> FileVerdict | Found:
+    """Return the verdict on one file, in another process than that which has standard input.
+
+    Standard input itself comes back as it is, to be judged where it can be read.
+    """
+    return task.found if task.found.path == STANDARD_INPUT else _judge(task)
 
 
 class _Run:
     """One run over any number of files."""
 
     def __init__(
-        self,
-        criteria: Criteria,
-        reporter: Reporter,
-        surroundings: Surroundings,
-        amount: Amount,
-        *,
-        strict: bool,
+        self, plans: Plans, outcome: Outcome, surroundings: Surroundings, count: int
     ) -> None:
-        self._criteria = criteria
-        self._reporter = reporter
+        self._plans = plans
+        self._outcome = outcome
         self._surroundings = surroundings
-        self._amount = amount
-        self._strict = strict
-        self._tally = Tally()
-        self._failed = False
-        self._unreachable = False
+        self._jobs = count
 
     def over(self, paths: Sequence[str]) -> int:
         """Judge what stands behind *paths*; a run that is interrupted still sums up."""
         started = self._surroundings.clock()
         interrupted = False
         try:
-            self._judge(paths)
+            self._judge_all(paths)
         except KeyboardInterrupt:
             interrupted = True
         seconds = self._surroundings.clock() - started
-        self._reporter.conclude(self._tally.summary(seconds, partial=interrupted))
-        if interrupted:
-            return ExitCode.INTERRUPTED
-        if self._unreachable:
-            return ExitCode.UNUSABLE
-        return ExitCode.REJECTED if self._failed else ExitCode.FINE
+        return self._outcome.conclude(seconds, partial=interrupted)
 
-    def _judge(self, paths: Sequence[str]) -> None:
-        for found in find_sources(paths):
-            match found:
-                case Source():
-                    self._judge_source(found)
-                case Unreachable():
-                    self._note_unreachable(found)
-                case EmptyFolder():
-                    self._surroundings.tell(f"no YAML or JSON file in {found.path}")
-
-    def _judge_source(self, source: Source) -> None:
+    def _judge_all(self, paths: Sequence[str]) -> None:
+        found = find_sources(paths)
+        progress: Progress | None = None
+        if self._surroundings.stderr.isatty():
+            # Only a bar needs to know how many there are.
+            listed = list(found)
+            found = iter(listed)
+            progress = Progress(self._surroundings.stderr, self._surroundings.clock, len(listed))
         try:
-            text = source.read(self._surroundings.stdin)
-        except OSError as error:
-            self._note_unreachable(Unreachable(source.path, why(error)))
-            return
-        verdict = judge_file(source.path, text, self._criteria, source.format)
-        self._tally.add(verdict)
-        self._failed |= any(fails(f, strict=self._strict) for f in verdict.findings)
-        self._reporter.show(shown(verdict.findings, self._amount, strict=self._strict))
+            for result in self._results(found):
+                if progress is not None:
+                    progress.clear()
+                self._take(result)
+                if progress is not None:
+                    progress.step()
+        finally:
+            if progress is not None:
+                progress.clear()
 
-    def _note_unreachable(self, found: Unreachable) -> None:
-        self._unreachable = True
-        self._surroundings.tell(f"cannot read {found.path}: {found.reason}")
+    def _results(self, found: Iterator[Found]) -> Iterator[FileVerdict | Found]:
+        tasks = (self._task(entry) for entry in found if self._outcome.concerns(entry))
+        if self._jobs <= 1:
+            stdin = self._surroundings.stdin
+            yield from (_judge(task, stdin) for task in tasks)
+            return
+        yield from jobs.in_order(_judge_elsewhere, tasks, self._jobs)
+
+    def _task(self, found: Found) -> _Task:
+        plan = self._plans.plan_for(found.path) if isinstance(found, Source) else None
+        return _Task(found, plan)
+
+    def _take(self, result: FileVerdict | Found) -> None:
+        match result:
+            case FileVerdict():
+                self._outcome.add(result)
+            case Unreachable():
+                self._outcome.miss(result)
+            case EmptyFolder():
+                self._surroundings.tell(f"no YAML or JSON file in {result.path}")
+            case Source():
+                self._take(_judge(self._task(result), self._surroundings.stdin))

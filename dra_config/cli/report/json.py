@@ -15,9 +15,12 @@ class JsonReporter:
         self._out = out
         self._findings: list[dict[str, Any]] = []
 
-    def show(self, findings: Sequence[Finding]) -> None:
+    def show(self, path: str, findings: Sequence[Finding]) -> None:  # noqa: ARG002 - in each
         """Keep the findings of one file."""
         self._findings.extend(_as_json(finding) for finding in findings)
+
+    def miss(self, path: str, reason: str) -> None:
+        """Leave it to standard error and the exit code."""
 
     def conclude(self, summary: Summary) -> None:
         """Write everything; outside ASCII only escapes, so that any encoding will do."""
@@ -31,6 +34,7 @@ class JsonReporter:
                 "warnings": summary.warnings,
                 "notes": summary.notes,
                 "skipped_rules": summary.skipped_rules,
+                "fixable": summary.fixable,
                 "partial": summary.partial,
                 "seconds": round(summary.seconds, 6),
             },
@@ -50,6 +54,7 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "field": finding.field,
         "message": finding.message,
         "suggestion": finding.suggestion or None,
+        "fixable": finding.fixable,
         "object": {
             "apiVersion": finding.subject.api_version,
             "kind": finding.subject.kind,

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from dra_config.catalogue import Severity
+from dra_config.cli.files import STANDARD_INPUT
 from dra_config.cli.findings import Amount, Finding, Summary
 from dra_config.cli.report.excerpt import excerpt, printable
+from dra_config.cli.report.reporter import object_name, sentence
 
 _BOLD: Final = "1"
 _BLUE: Final = "34"
@@ -22,11 +24,14 @@ class TextReporter:
         self._colored = colored
         self._shown_notes = 0
 
-    def show(self, findings: Sequence[Finding]) -> None:
+    def show(self, path: str, findings: Sequence[Finding]) -> None:  # noqa: ARG002 - in each
         """Write the findings of one file."""
         for finding in findings:
             self._shown_notes += finding.severity is Severity.NOTE
             print("\n".join(self._lines(finding)), file=self._out)
+
+    def miss(self, path: str, reason: str) -> None:
+        """Leave it to standard error, which is read beside this."""
 
     def conclude(self, summary: Summary) -> None:
         """Write how many there were, unless only what fails is wanted."""
@@ -44,6 +49,8 @@ class TextReporter:
         ]
         stopped = " (interrupted, so this is not all)" if summary.partial else ""
         print(f"{', '.join(found)} in {', '.join(read)}{stopped}", file=self._out)
+        if summary.fixable:
+            print(f"dra-config fix can repair {summary.fixable} of them", file=self._out)
         if summary.skipped_rules:
             print(
                 f"{_count(summary.skipped_rules, 'rule')} not decided, because the feature gates "
@@ -54,10 +61,13 @@ class TextReporter:
     def _lines(self, finding: Finding) -> list[str]:
         place = f"{printable(finding.path)}:{finding.line}:{finding.column}:"
         label = f"{finding.severity}[{finding.rule}]"
-        field = f"{printable(finding.field)}: " if finding.field else ""
+        told = sentence(finding)
+        if finding.path == STANDARD_INPUT and finding.subject.name:
+            # There is no file to open, so the object is what a reader can look for.
+            told = f"{object_name(finding.subject)}: {told}"
         color = _COLORS[finding.severity]
         head = f"{self._paint(place, _BOLD)} {self._paint(label, color)}"
-        lines = [f"{head} {field}{printable(finding.message)}"]
+        lines = [f"{head} {printable(told)}"]
         if finding.source.strip():
             end = (
                 finding.end_column if finding.end_line == finding.line else len(finding.source) + 1
