@@ -45,7 +45,7 @@ export PIP_USER := 0
 # The type checker is pinned; it need not ask the index for a newer one at each run.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup demo test check types imports generated house generate format lock bench test-deep clean
+.PHONY: help setup demo test check types imports generated house generate format lock bench release test-deep clean
 
 help: ## list the commands (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -94,6 +94,9 @@ lock: setup ## pin the requirements anew (UPGRADE=--upgrade: to their newest ver
 
 bench: setup ## measure the library and the webhook
 	@$(BIN)/python -m benchmarks
+
+release: setup ## build wheel, sdist, bill of materials and checksums in dist/
+	@$(BIN)/python -m tools.release
 
 test-deep: setup ## every test, with the deep hypothesis profile
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -m "" $(PYTEST_ARGS)

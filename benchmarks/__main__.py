@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.comparison import render
 
-PARTS: Final = ("library", "webhook", "manifests", "start")
+PARTS: Final = ("library", "webhook", "manifests", "tree", "start")
 
 
 def main(arguments: Sequence[str]) -> int:

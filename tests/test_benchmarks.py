@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import inputs, library, manifests, start, webhook
+from benchmarks import inputs, library, manifests, start, tree, webhook
 from benchmarks.comparison import Row, by_turns, compare, render
 from benchmarks.union import UNION
 from dra_config import load
@@ -67,9 +67,21 @@ def test_manifests_are_measured_beside_the_parser() -> None:
     assert len(rows) == 2
 
 
+def test_a_tree_is_measured_beside_kubeconform_where_it_is_to_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tree, "kubeconform", lambda _folder: None)
+    rows = list(tree.measure(0.01))
+    assert [row.what for row in rows] == [
+        "a file with two jobs, beside one",
+        "peak memory, beside a tenth of the files",
+    ]
+    assert all(row.ours > 0 and row.peer for row in rows)
+
+
 def test_starts_are_measured_beside_imports() -> None:
     rows = list(start.measure(0.01))
-    assert [row.goal for row in rows] == [None, None, 1.3]
+    assert [row.goal for row in rows] == [3.0, 3.0, 1.5, 1.3]
     assert all(row.ours > 0 and row.peer for row in rows)
 
 

@@ -11,18 +11,20 @@ from typing import Final
 import yaml
 
 from dra_config import schema
-from tools import reference_gates, reference_kinds, reference_rules, reference_schemas
+from dra_config.cli.reference import gates, kinds, rules
+from tools import completions, reference_schemas
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CRD_FOLDERS: Final = ("schemas/crds", "charts/dra-config/crds")
-OWNED_FOLDERS: Final = ("schemas", "charts/dra-config/crds")
+OWNED_FOLDERS: Final = ("schemas", "charts/dra-config/crds", completions.FOLDER)
 """Folders in which every file is generated; any other file there is drift."""
 
 DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {
-    "docs/reference/feature-gates.md": reference_gates.render,
-    "docs/reference/kinds.md": reference_kinds.render,
-    "docs/reference/rules.md": reference_rules.render,
+    "docs/reference/feature-gates.md": gates.render,
+    "docs/reference/kinds.md": kinds.render,
+    "docs/reference/rules.md": rules.render,
     "docs/reference/schemas.md": reference_schemas.render,
+    **completions.renderers(),
 }
 """Single generated files by their paths: add a line here for one more."""
 
@@ -34,7 +36,10 @@ def generated() -> dict[str, str]:
     """Return the text of every generated file by its path in the repository."""
     texts = {
         f"schemas/{path}": json.dumps(document, indent=2) + "\n"
-        for path, document in schema.documents().items()
+        for path, document in {
+            **schema.documents(),
+            schema.MANIFEST: schema.manifest_schema(),
+        }.items()
     }
     for name, manifest in schema.custom_resource_definitions().items():
         text = _manifest(manifest)

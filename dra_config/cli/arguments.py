@@ -1,7 +1,6 @@
 """The words of the command line: a parser whose mistakes name the right word."""
 
 import argparse
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -14,20 +13,34 @@ class WrongUsage(Exception):  # noqa: N818 - the caller's mistake, not an error 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean ...?`` for the word of *known* that is most like *word*, or ''."""
+    import difflib  # noqa: PLC0415 - only a mistake needs it
+
     close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def one_of(*words: str) -> Callable[[str], str]:
-    """Return a type for an argument that takes one of *words*."""
+class OneOf:
+    """The type of an argument that takes one of a few words."""
 
-    def read(text: str) -> str:
-        if text in words:
+    def __init__(self, words: Sequence[str]) -> None:
+        """Make a type that takes one of *words*."""
+        self.words = words
+
+    def __call__(self, text: str) -> str:
+        """Return *text*.
+
+        Raises:
+            ArgumentTypeError: It is none of the words.
+        """
+        if text in self.words:
             return text
-        message = f"{text!r} is none of {', '.join(words)}{nearest(text, words)}"
+        message = f"{text!r} is none of {', '.join(self.words)}{nearest(text, self.words)}"
         raise argparse.ArgumentTypeError(message)
 
-    return read
+
+def one_of(*words: str) -> OneOf:
+    """Return a type for an argument that takes one of *words*."""
+    return OneOf(words)
 
 
 class Parser(argparse.ArgumentParser):
@@ -90,12 +103,12 @@ def add_validate_arguments(parser: Parser) -> None:
         "--target",
         type=targets,
         metavar="NAME",
-        default="dra-config",
         help="driver on the cluster: dra-config (default) or dra-driver-nvidia-gpu",
     )
     add("--strict", action="store_true", help="warnings fail, too")
-    formats = one_of("text", "json")
-    add("--output", type=formats, metavar="FORMAT", default="text", help="text (default) or json")
+    formats = one_of("text", "json", "sarif", "junit", "github", "gitlab")
+    listed = "text (default), json, sarif, junit, github or gitlab"
+    add("--output", type=formats, metavar="FORMAT", help=listed)
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--verbose", action="store_true", help="show notes, too")
     amount.add_argument("--quiet", action="store_true", help="show only what fails")

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
-from dra_config.cli.arguments import VALIDATE_EPILOG, Parser, add_validate_arguments
+from dra_config.cli import (
+    completion,
+    reference_arguments,
+    rewrite_arguments,
+    selection_arguments,
+)
+from dra_config.cli.arguments import VALIDATE_EPILOG, Parser
 from dra_config.cli.surroundings import Surroundings
 
 
@@ -52,8 +58,76 @@ COMMANDS: Final = {
             description="Judge the opaque GPU configuration in manifests, and what stands around "
             "it.\nOther objects pass untouched.",
             epilog=VALIDATE_EPILOG,
-            add_arguments=add_validate_arguments,
+            add_arguments=selection_arguments.add_arguments,
             module="dra_config.cli.validate",
+        ),
+        Command(
+            name="convert",
+            summary="bring manifests to the current versions",
+            description="Rewrite older apiVersions of opaque configs and of resource.k8s.io to "
+            "the current\nones. Comments, order, quotes and indentation stay as they are.",
+            epilog=rewrite_arguments.CONVERT_EPILOG,
+            add_arguments=rewrite_arguments.add_convert_arguments,
+            module="dra_config.cli.convert",
+        ),
+        Command(
+            name="fix",
+            summary="repair what can be repaired without guessing",
+            description="Repair what is wrong and can be put right without guessing, such as the "
+            "case of a\nkey. Whatever is accepted already keeps its meaning.",
+            epilog=rewrite_arguments.FIX_EPILOG,
+            add_arguments=rewrite_arguments.add_fix_arguments,
+            module="dra_config.cli.fix",
+        ),
+        Command(
+            name="completion",
+            summary="print the completion script of a shell",
+            description="Print the script that teaches a shell the words of dra-config.",
+            epilog=completion.EPILOG,
+            add_arguments=completion.add_arguments,
+            module="dra_config.cli.completion",
+        ),
+        Command(
+            name="explain",
+            summary="say what a kind, a field or a rule means",
+            description="Say what a kind, a field or a rule means, and how it is written.",
+            epilog=reference_arguments.EXPLAIN_EPILOG,
+            add_arguments=reference_arguments.add_explain_arguments,
+            module="dra_config.cli.explain",
+        ),
+        Command(
+            name="rules",
+            summary="list the rules",
+            description="List every rule with its severity.",
+            epilog=reference_arguments.RULES_EPILOG,
+            add_arguments=reference_arguments.add_listing_arguments,
+            module="dra_config.cli.rules_command",
+        ),
+        Command(
+            name="gates",
+            summary="list the feature gates",
+            description="List every feature gate with its stage, its default and what it "
+            "switches on.",
+            epilog=reference_arguments.GATES_EPILOG,
+            add_arguments=reference_arguments.add_listing_arguments,
+            module="dra_config.cli.gates_command",
+        ),
+        Command(
+            name="schema",
+            summary="print a JSON Schema",
+            description="Print the JSON Schema of a kind, of all parameters, or of manifests.",
+            epilog=reference_arguments.SCHEMA_EPILOG,
+            add_arguments=reference_arguments.add_schema_arguments,
+            module="dra_config.cli.schema_command",
+        ),
+        Command(
+            name="server",
+            summary="help an editor while you type",
+            description="Serve an editor through the language server protocol on standard input "
+            "and\noutput: findings, explanations, completions.",
+            epilog=reference_arguments.SERVER_EPILOG,
+            add_arguments=reference_arguments.add_server_arguments,
+            module="dra_config.cli.server",
         ),
     )
 }

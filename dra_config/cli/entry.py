@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from io import StringIO, TextIOWrapper
@@ -103,6 +102,8 @@ def _silence(stdout: TextIO) -> None:
 
 def _confess(error: Exception, surroundings: Surroundings, *, debug: bool) -> int:
     if debug or surroundings.settings.debug:
+        import traceback  # noqa: PLC0415 - never needed, if all is well
+
         print("".join(traceback.format_exception(error)), end="", file=surroundings.stderr)
     surroundings.tell(
         f"internal error, which is a mistake of ours and not in your files: "

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dra_config import rules, scheme
@@ -12,6 +12,7 @@ from dra_config.catalogue.documents import DRA941, DRA944
 from dra_config.catalogue.structure import DRA927
 from dra_config.claims import OpaqueConfig, judge_config
 from dra_config.cli.findings import FileVerdict, Finding, ObjectReference
+from dra_config.cli.foreign import count_foreign_documents
 from dra_config.cli.objects import (
     FoundConfig,
     FoundObject,
@@ -21,6 +22,7 @@ from dra_config.cli.objects import (
     unfold,
 )
 from dra_config.cli.places import Page
+from dra_config.cli.rewriting.repairs import REPAIRED_RULES, repairs_of
 from dra_config.cli.targets import Implementation, for_target
 from dra_config.gates import FeatureGates
 from dra_config.loading import examine
@@ -69,6 +71,8 @@ class Criteria:
     """Whether every document is opaque parameters, whatever it calls itself."""
     driver: str | None = None
     """The driver that such parameters are addressed to; None to go by their kind."""
+    drivers: frozenset[str] = frozenset(scheme.DRIVERS)
+    """The drivers whose configs are judged; those of others are passed over."""
 
 
 def judge_file(
@@ -82,6 +86,17 @@ def judge_file(
         criteria: What to hold its documents against.
         syntax: The syntax of the file; None where the text has to tell.
     """
+    if not criteria.as_parameters:
+        foreign_count = count_foreign_documents(text, syntax)
+        if foreign_count is not None:
+            return FileVerdict(path, foreign_count, 0, ())
+    return judge_whole_file(path, text, criteria, syntax)
+
+
+def judge_whole_file(
+    path: str, text: bytes, criteria: Criteria, syntax: Format | None = None
+) -> FileVerdict:
+    """Return what `judge_file` does, without a look whether the file is worth reading."""
     results: Sequence[Document | Unreadable]
     results = [_TOO_LARGE] if len(text) > MAX_FILE_BYTES else read(text, format=syntax)
     page = Page(path, text)
@@ -92,9 +107,9 @@ def judge_file(
         if isinstance(result, Unreadable):
             findings.append(_unreadable(result, page))
             continue
-        verdict = _DocumentVerdict(result.root, page, criteria)
-        verdict.judge(neighbours)
-        findings.extend(verdict.findings)
+        verdict = _DocumentVerdict(result.root, criteria, neighbours)
+        verdict.judge()
+        findings.extend(verdict.findings(page))
         config_count += verdict.config_count
     # The order of equal places is the order in which the rules spoke.
     findings.sort(key=lambda finding: (finding.line, finding.column))
@@ -119,29 +134,55 @@ def _neighbours(
                     yield key, to_python(found.node)
 
 
-class _DocumentVerdict:
-    """The findings of one document, as they come in."""
+def violations_in(found: FoundObject, criteria: Criteria) -> Sequence[Violation]:
+    """Return what is wrong in one object, with paths from its own root.
 
-    def __init__(self, root: Node, page: Page, criteria: Criteria) -> None:
-        self.findings: list[Finding] = []
+    What its file tells beside the object is not known here.
+    """
+    own = replace(found, path=())
+    verdict = _DocumentVerdict(own.node, criteria, {})
+    if criteria.as_parameters:
+        verdict.judge_bare(own)
+    else:
+        verdict.judge_object(own)
+    return [violation for violation, _ in verdict.violations]
+
+
+class _DocumentVerdict:
+    """What is wrong in one document, as it comes in."""
+
+    def __init__(self, root: Node, criteria: Criteria, neighbours: Neighbours) -> None:
+        self.violations: list[tuple[Violation, FoundObject]] = []
         self.config_count = 0
         self._root = root
-        self._page = page
         self._criteria = criteria
+        self._neighbours = neighbours
 
-    def judge(self, neighbours: Neighbours) -> None:
+    def judge(self) -> None:
         """Judge every object of the document."""
         if self._criteria.as_parameters:
-            self._judge_bare(FoundObject.of(self._root))
+            self.judge_bare(FoundObject.of(self._root))
             return
         for path, envelope in list_envelopes(self._root):
             found = FoundObject.of(envelope)
             self._add(found, _repeated(envelope, path, depth=1))
         for found in unfold(self._root):
-            if found.is_judged:
-                self._judge_object(found, neighbours)
-            elif found.is_bare_config:
-                self._judge_bare(found)
+            self.judge_object(found)
+
+    def findings(self, page: Page) -> Iterator[Finding]:
+        """Yield the same with its places, and whether it can be repaired."""
+        repaired = _repaired(self.violations, self._criteria)
+        for violation, found in self.violations:
+            finding = page.locate(violation, self._root, found.reference)
+            fixable = (violation.rule, violation.path) in repaired
+            yield replace(finding, fixable=True) if fixable else finding
+
+    def judge_object(self, found: FoundObject) -> None:
+        """Judge one object of the document."""
+        if found.is_judged:
+            self._judge_object(found, self._neighbours)
+        elif found.is_bare_config:
+            self.judge_bare(found)
 
     def _judge_object(self, found: FoundObject, neighbours: Neighbours) -> None:
         configs = list(configs_of(found))
@@ -154,7 +195,10 @@ class _DocumentVerdict:
 
     def _judge_config(self, found: FoundObject, config: FoundConfig) -> Iterator[Violation]:
         """Yield what is wrong with one opaque config, with paths from the root of its object."""
-        ours = config.driver in scheme.DRIVERS
+        ours = config.driver in self._criteria.drivers
+        if not ours and config.driver in scheme.DRIVERS:
+            yield _passed_over(config)
+            return
         action = _find_action(config.parameters) if ours else None
         if action is not None:
             yield Violation.of(DRA941, _TEMPLATE, (*config.path, *action))
@@ -171,10 +215,9 @@ class _DocumentVerdict:
         violations = judge_config(found.kind, opaque, gates=gates)
         yield from violations
         if not ours and not violations:
-            message = f"the config is for driver {shown(config.driver)} and was passed over"
-            yield Violation.of(DRA944, message, (*config.path[:-1], "driver"))
+            yield _passed_over(config)
 
-    def _judge_bare(self, found: FoundObject) -> None:
+    def judge_bare(self, found: FoundObject) -> None:
         """Judge opaque parameters that stand on their own."""
         action = _find_action(found.node)
         if action is not None:
@@ -193,7 +236,29 @@ class _DocumentVerdict:
                 config = json.loads(counted.suggestion)
                 ordered = {"apiVersion": config["apiVersion"], "kind": config["kind"], **config}
                 counted = counted._replace(suggestion=yaml_text.render(ordered))
-            self.findings.append(self._page.locate(counted, self._root, found.reference))
+            self.violations.append((counted, found))
+
+
+def _repaired(
+    violations: Iterable[tuple[Violation, FoundObject]], criteria: Criteria
+) -> set[tuple[str, FieldPath]]:
+    """Return which violations ``dra-config fix`` repairs, by their rules and their paths."""
+    # The gates decide nothing that can be repaired, and the command does not know them.
+    criteria = replace(criteria, gates=None)
+    repairable: dict[FieldPath, FoundObject] = {}
+    for violation, found in violations:
+        if violation.rule in REPAIRED_RULES:
+            repairable[found.path] = found
+    return {
+        (rule, (*path, *where))
+        for path, found in repairable.items()
+        for rule, where in repairs_of(found, lambda each: violations_in(each, criteria)).repaired
+    }
+
+
+def _passed_over(config: FoundConfig) -> Violation:
+    message = f"the config is for driver {shown(config.driver)} and was passed over"
+    return Violation.of(DRA944, message, (*config.path[:-1], "driver"))
 
 
 def _repeated(

@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_read_outranks_an_error_and_hides_nothing(
         (["validate", "--ouput=json", "a.yaml"], "no option --ouput; did you mean --output?"),
         (
             ["validate", "--output", "jsn", "a.yaml"],
-            "'jsn' is none of text, json; did you mean json?",
+            "'jsn' is none of text, json, sarif, junit, github, gitlab; did you mean json?",
         ),
         (["validate", "--color", "maybe", "a.yaml"], "'maybe' is none of auto, always, never"),
         (

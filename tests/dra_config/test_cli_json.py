@@ -53,6 +53,7 @@ def test_a_finding_has_these_keys_and_values(capsys: pytest.CaptureFixture[str])
         "severity": "error",
         "field": "spec.devices.config[0].opaque.parameters.sharing.strategy",
         "suggestion": None,
+        "fixable": True,
         "object": {
             "apiVersion": "resource.k8s.io/v1",
             "kind": "ResourceClaim",
@@ -74,6 +75,7 @@ def test_the_summary_has_these_keys_and_values(capsys: pytest.CaptureFixture[str
         "warnings": 0,
         "notes": 2,
         "skipped_rules": 1,
+        "fixable": 0,
         "partial": False,
     }
 

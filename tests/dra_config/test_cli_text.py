@@ -34,6 +34,7 @@ def test_a_finding_is_place_sentence_and_the_line_with_carets(
         "    4 |   strategy: mps  # why not\n"
         "      |             ^^^\n"
         "1 error, 0 warnings in 1 file, 1 document, 1 config\n"
+        "dra-config fix can repair 1 of them\n"
     )
 
 
