@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import NamedTuple
 
 from dra_config.catalogue import RULES, Severity
 
@@ -18,6 +19,16 @@ class ObjectReference:
     kind: str | None = None
     namespace: str | None = None
     name: str | None = None
+
+
+class Replacement(NamedTuple):
+    """One stretch of a file, and what to write there; lines and columns are those of findings."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class Finding:
     """The line of the file, without its line break."""
     fixable: bool = False
     """Whether ``dra-config fix`` repairs it."""
+    edits: tuple[Replacement, ...] = ()
+    """The edits that repair it, in the order of their places; only where somebody asks."""
 
 
 class Amount(Enum):

@@ -53,7 +53,8 @@ def run(options: Namespace, surroundings: Surroundings) -> int:
     reporter = make_reporter(options, surroundings, amount)
     outcome = Outcome(reporter, surroundings, filters, amount, strict=strict)
     count = options.jobs or jobs.core_count()
-    return _Run(plans, outcome, surroundings, count).over(paths)
+    edits = options.output == "sarif"
+    return _Run(plans, outcome, surroundings, count, shows_edits=edits).over(paths)
 
 
 def _check(options: Namespace) -> None:
@@ -112,6 +113,8 @@ class _Task:
     found: Found
     plan: Plan | None = None
     """None for a path behind which there is nothing to judge."""
+    shows_edits: bool = False
+    """Whether the edits that repair a finding are wanted."""
 
 
 def _judge(task: _Task, stdin: TextIO | None = None) -> FileVerdict | Found:
@@ -127,7 +130,12 @@ def _judge(task: _Task, stdin: TextIO | None = None) -> FileVerdict | Found:
     verdict = apply_ignores(verdict, text, source.format)
     selection = task.plan.selection
     kept = tuple(finding for finding in verdict.findings if selection.keeps(finding.rule))
-    return replace(verdict, findings=kept)
+    verdict = replace(verdict, findings=kept)
+    if task.shows_edits:
+        from dra_config.cli.offers import with_edits  # noqa: PLC0415 - seldom needed
+
+        return with_edits(verdict, text, task.plan.criteria, source.format)
+    return verdict
 
 
 def _judge_elsewhere(task: _Task) -> FileVerdict | Found:
@@ -142,12 +150,19 @@ class _Run:
     """One run over any number of files."""
 
     def __init__(
-        self, plans: Plans, outcome: Outcome, surroundings: Surroundings, count: int
+        self,
+        plans: Plans,
+        outcome: Outcome,
+        surroundings: Surroundings,
+        count: int,
+        *,
+        shows_edits: bool,
     ) -> None:
         self._plans = plans
         self._outcome = outcome
         self._surroundings = surroundings
         self._jobs = count
+        self._shows_edits = shows_edits
 
     def over(self, paths: Sequence[str]) -> int:
         """Judge what stands behind *paths*; a run that is interrupted still sums up."""
@@ -189,7 +204,7 @@ class _Run:
 
     def _task(self, found: Found) -> _Task:
         plan = self._plans.plan_for(found.path) if isinstance(found, Source) else None
-        return _Task(found, plan)
+        return _Task(found, plan, self._shows_edits)
 
     def _take(self, result: FileVerdict | Found) -> None:
         match result:

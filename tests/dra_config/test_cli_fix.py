@@ -1,6 +1,7 @@
 """The command fix from end to end: what it repairs, and what it does not touch."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +139,100 @@ def test_validate_marks_as_fixable_what_fix_takes_away(
     assert still_fixable == 0
     left = [finding["rule"] for finding in before if not finding["fixable"]]
     assert {str(f["rule"]) for f in after if f["severity"] == "error"} <= set(left)
+
+
+def sarif_fixes(
+    capsys: pytest.CaptureFixture[str], *words: str
+) -> list[list[tuple[int, int, int, int, str]]]:
+    """Return the replacements of each result of the SARIF log that has a fix, in their order."""
+    capsys.readouterr()
+    main(["validate", "--output", "sarif", *words])
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert run["columnKind"] == "unicodeCodePoints"
+    fixes: list[list[tuple[int, int, int, int, str]]] = []
+    for result in run["results"]:
+        for fix in result.get("fixes", []):
+            (change,) = fix["artifactChanges"]
+            place = result["locations"][0]["physicalLocation"]
+            assert change["artifactLocation"] == place["artifactLocation"]
+            assert fix["description"]["text"].startswith("Write ")
+            fixes.append([])
+            for each in change["replacements"]:
+                region = each["deletedRegion"]
+                keys = ("startLine", "startColumn", "endLine", "endColumn")
+                line, column, end_line, end_column = (region[key] for key in keys)
+                written = each["insertedContent"]["text"]
+                fixes[-1].append((line, column, end_line, end_column, written))
+    return fixes
+
+
+def replaced(text: str, replacements: list[tuple[int, int, int, int, str]]) -> str:
+    """Return *text* with the replacements made one after the other, as SARIF asks for."""
+    for line, column, end_line, end_column, written in replacements:
+        starts = [0, *(match.end() for match in re.finditer(r"\r\n?|\n", text))]
+        start = starts[line - 1] + column - 1
+        text = text[:start] + written + text[starts[end_line - 1] + end_column - 1 :]
+    return text
+
+
+@pytest.mark.parametrize(("bad", "good"), REPAIRED.values(), ids=REPAIRED.keys())
+def test_the_fixes_of_sarif_write_what_the_command_writes(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str], bad: str, good: str
+) -> None:
+    write("a.yaml", bad)
+    fixes = sarif_fixes(capsys, "a.yaml")
+    whole = {replacement for fix in fixes for replacement in fix}
+    assert replaced(bad, sorted(whole, reverse=True)) == good
+    assert len(fixes) == findings(capsys, "a.yaml")[1]
+    if len(fixes) == 1:
+        assert replaced(bad, fixes[0]) == good
+
+
+def test_one_fix_of_sarif_repairs_one_finding_wherever_it_stands(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim = CLAIM.format("gpu.nvidia.com", ', sharing: {"\U0001f642": 1, strategy: mps}')
+    text = "\ufeff" + f"{claim}---\n{LIMIT.format('8gi')}---\n{claim}".replace("\n", "\r\n")
+    path = write("a.yaml", text)
+    fixes = sarif_fixes(capsys, "a.yaml")
+    assert len(fixes) == 3
+    plain = text.removeprefix("\ufeff")
+    first, limit, second = (replaced(plain, fix) for fix in fixes)
+    assert first == plain.replace("mps", "MPS", 1)
+    assert limit == plain.replace("8gi", "8Gi")
+    assert second == "MPS".join(plain.rsplit("mps", 1))
+    assert main(["fix", "--write", "a.yaml"]) == 0
+    together = sorted((each for fix in fixes for each in fix), reverse=True)
+    assert path.read_bytes().decode() == "\ufeff" + replaced(plain, together)
+
+
+def test_a_fix_makes_the_repairs_that_it_needs(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = f"{GPU}Sharing:\n  Strategy: mps\n"
+    write("a.yaml", bad)
+    (fix,) = sarif_fixes(capsys, "a.yaml")
+    assert replaced(bad, fix) == f"{GPU}sharing:\n  strategy: MPS\n"
+
+
+def test_what_the_command_refuses_to_write_has_no_fix_in_sarif(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    anchored = CLAIM.format("gpu.nvidia.com", ", sharing: {strategy: &a mps}")
+    text = f"{anchored}metadata: {{annotations: {{x: *a}}}}\n"
+    path = write("a.yaml", text)
+    assert main(["fix", "--write", "a.yaml"]) == 1
+    assert path.read_text() == text
+    assert sarif_fixes(capsys, "a.yaml") == []
+    assert findings(capsys, "a.yaml")[0]
+
+
+def test_parameters_on_their_own_have_fixes_as_they_were_judged(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("a.yaml", f"{GPU}sharing: {{strategy: mps}}\n")
+    words = ("--parameters", "--jobs", "2", "a.yaml")
+    assert sarif_fixes(capsys, *words) == [[(3, 21, 3, 24, "MPS")]]
 
 
 @pytest.mark.parametrize("text", LEFT_ALONE.values(), ids=LEFT_ALONE.keys())

@@ -2,13 +2,17 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from dra_config.cli import main
+from dra_config.cli.effective import _DEFAULTS
+from dra_config.cli.settings_file import _FORMS, _OF_THE_RUN, KEYS
 
+PAGE = Path(__file__).resolve().parents[2] / "docs/reference/settings.md"
 GOOD = "apiVersion: resource.nvidia.com/v1beta1\nkind: GpuConfig\n"
 BAD = f"{GOOD}sharing: {{strategy: mps}}\n"
 MPS = f"{GOOD}sharing: {{strategy: MPS}}\n"
@@ -198,3 +202,34 @@ def test_effective_settings_are_shown_with_their_origin(
     assert main(["validate", "--show-settings"]) == 0
     assert "# -\n" in capsys.readouterr().out
     assert main(["validate", "--show-settings", "missing"]) == 2
+
+
+def test_the_page_lists_every_key_as_it_is_read() -> None:
+    table = re.findall(
+        r"^\| `([a-z-]+)` \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    rows = {key: [cell.strip() for cell in rest.split("|")] for key, rest in table}
+    assert [key for key, _ in table] == [*KEYS, "overrides"]
+    del rows["overrides"]
+    for key, (form, default, in_override, meaning) in rows.items():
+        assert form == _FORMS[key][0]
+        assert in_override == ("no" if key in _OF_THE_RUN else "yes")
+        assert meaning
+        known = _DEFAULTS.get(key)
+        if known is None:
+            assert "`" not in default
+        else:
+            assert json.loads(default.strip("`")) == json.loads(json.dumps(known))
+
+
+def test_the_examples_of_the_page_are_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    examples = re.findall(r"^```toml\n# (\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in examples] == [".dra-config.toml", "pyproject.toml"]
+    for name, text in examples:
+        write(name, text)
+        write("charts/a.yaml", MPS)
+        assert main(["validate", "charts"]) == 0
+        assert main(["validate", "--show-settings", "charts"]) == 0
+        assert f"{name} (override 1)" in capsys.readouterr().out
+        Path(name).unlink()

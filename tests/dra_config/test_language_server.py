@@ -177,6 +177,48 @@ def test_columns_are_counted_as_the_editor_counts_them() -> None:
     assert found["DRA010"] == units
 
 
+def test_a_quick_fix_writes_what_was_meant() -> None:
+    text = "# \u2028\n" + CLAIM.replace(
+        "            strategy: Mps\n            mpsConfig:\n"
+        "              defaultPinnedDeviceMemoryLimit: 8Gi\n",
+        '            {"\U0001f600": 1, strategy: mps}\n',
+    )
+    number = next(number for number, line in enumerate(text.split("\n")) if "mps" in line)
+    line = text.split("\n")[number]
+    start = len(line.partition("mps")[0].encode("utf-16-le")) // 2
+    place = types.Range(types.Position(number, start), types.Position(number, start + 3))
+
+    async def conversation(client: LanguageClient) -> Any:
+        found = await published(client, text)
+
+        async def ask(where: types.Range, only: list[str] | None = None) -> Any:
+            document = types.TextDocumentIdentifier(URI)
+            context = types.CodeActionContext(found, only)
+            params = types.CodeActionParams(document, where, context)
+            return await client.text_document_code_action_async(params)
+
+        above = types.Range(types.Position(0, 0), types.Position(number - 1, 0))
+        cursor = types.Range(place.start, place.start)
+        return (
+            found,
+            await ask(cursor, ["quickfix"]),
+            await ask(place),
+            await ask(above),
+            await ask(place, ["refactor"]),
+        )
+
+    found, at_cursor, selected, above, refactored = talk(conversation)
+    (action,) = at_cursor
+    assert selected == at_cursor
+    assert not above
+    assert not refactored
+    assert (action.title, action.kind) == ("Write MPS", "quickfix")
+    (mistake,) = [each for each in found if each.code == "DRA101"]
+    assert [*action.diagnostics] == [mistake]
+    assert mistake.range == place
+    assert {**action.edit.changes} == {URI: (types.TextEdit(place, "MPS"),)}
+
+
 def test_wrong_gates_are_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["server", "--feature-gates", "Mps=true"]) == 2
     assert "'Mps' is not a feature gate" in capsys.readouterr().err

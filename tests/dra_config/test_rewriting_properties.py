@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from dra_config.cli.fix import plan_repairs
 from dra_config.cli.judge import Criteria, judge_file
 from dra_config.cli.objects import configs_of, unfold
+from dra_config.cli.offers import with_edits
 from dra_config.cli.rewriting.conversion import DEPRECATIONS, plan_conversion
 from dra_config.cli.rewriting.documents import Rewritten, rewrite
+from dra_config.cli.rewriting.source_text import Edit, SourceText
 from dra_config.loading import examine
 from dra_config.manifests import Document, read, to_json
 
@@ -316,6 +318,33 @@ def test_a_repaired_file_has_fewer_errors_and_breaks_no_other_rule(
         assert len(left) < len(errors)
     assert len(left) <= len(errors)
     assert not any(finding.fixable for finding in after)
+
+
+@given(_files(_wrong_configs))
+def test_the_edits_of_each_finding_repair_it_alone(case: tuple[bytes, int]) -> None:
+    text = case[0]
+    before = judge_file("a.yaml", text, Criteria())
+    findings = with_edits(before, text, Criteria(), None).findings
+    source = SourceText(text)
+    errors = Counter(f.rule for f in findings if f.severity == "error")
+    together: set[Edit] = set()
+    for finding in findings:
+        assert bool(finding.edits) == finding.fixable
+        if not finding.edits:
+            continue
+        edits = [
+            Edit(source.offset(e.line, e.column), source.offset(e.end_line, e.end_column), e.text)
+            for e in finding.edits
+        ]
+        together.update(edits)
+        after = judge_file("a.yaml", source.edited(edits), Criteria()).findings
+        left = Counter(f.rule for f in after if f.severity == "error")
+        assert left <= errors
+        assert (
+            Counter(f.rule for f in after)[finding.rule]
+            < Counter(f.rule for f in findings)[finding.rule]
+        )
+    assert source.edited(together) == _fix(text).after
 
 
 @given(_files(_wrong_configs))

@@ -7,8 +7,9 @@ from typing import Any, Final, TextIO
 from urllib.parse import quote
 
 from dra_config.catalogue import RULES, Rule
-from dra_config.cli.findings import Finding, Summary
+from dra_config.cli.findings import Finding, Replacement, Summary
 from dra_config.cli.fingerprints import fingerprints, portable_path
+from dra_config.cli.offers import told
 from dra_config.cli.report.reporter import object_name, sentence
 from dra_config.version import __version__
 
@@ -69,25 +70,42 @@ class SarifReporter:
 
 
 def _result(finding: Finding, uri: str, index: int, mark: str) -> dict[str, Any]:
-    region = {
-        "startLine": finding.line,
-        "startColumn": finding.column,
-        "endLine": finding.end_line,
-        "endColumn": finding.end_column,
-    }
     place: dict[str, Any] = {
-        "physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}
+        "physicalLocation": {"artifactLocation": {"uri": uri}, "region": _region(finding)}
     }
     name = object_name(finding.subject)
     if name:
         place["logicalLocations"] = [{"fullyQualifiedName": name, "kind": "object"}]
-    return {
+    result = {
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": str(finding.severity),
         "message": {"text": sentence(finding)},
         "locations": [place],
         "partialFingerprints": {_FINGERPRINT: mark},
+    }
+    if finding.edits:
+        result["fixes"] = [_fix(finding, uri)]
+    return result
+
+
+def _fix(finding: Finding, uri: str) -> dict[str, Any]:
+    # From the last to the first, so that none moves the place of another.
+    replacements = [_replacement(edit) for edit in reversed(finding.edits)]
+    change = {"artifactLocation": {"uri": uri}, "replacements": replacements}
+    return {"description": {"text": told(finding)}, "artifactChanges": [change]}
+
+
+def _replacement(edit: Replacement) -> dict[str, Any]:
+    return {"deletedRegion": _region(edit), "insertedContent": {"text": edit.text}}
+
+
+def _region(place: Finding | Replacement) -> dict[str, int]:
+    return {
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.end_line,
+        "endColumn": place.end_column,
     }
 
 

@@ -79,7 +79,7 @@ def rewrite(encoded: bytes, syntax: Format | None, planner: Planner) -> Rewritte
             continue
         source = source or SourceText(encoded)
         try:
-            planned[result.index] = _edits(source, result.root, plan.changes)
+            planned[result.index] = edits_of(source, result.root, plan.changes)
         except CannotRewrite as error:
             refusals[result.index] = (*plan.refusals, Refusal(result.root.span, f"{error}"))
         else:
@@ -108,7 +108,13 @@ def _planned_json(root: Node, changes: Sequence[Change]) -> bytes:
     return to_json(made(root, changes))
 
 
-def _edits(source: SourceText, root: Node, changes: Sequence[Change]) -> list[Edit]:
+def edits_of(source: SourceText, root: Node, changes: Sequence[Change]) -> list[Edit]:
+    """Return the edits that write *changes*, made one after the other, to the document *root*.
+
+    Raises:
+        CannotRewrite: One of them cannot be written.
+        LookupError: One of them does not fit the document.
+    """
     edits: list[Edit] = []
     for change in changes:
         edits.extend(change.written(source, root))

@@ -1,6 +1,6 @@
 """What can be repaired without guessing, and what is accepted as a repair."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, get_args
 
@@ -15,7 +15,7 @@ from dra_config.cli.rewriting.changes import Change, PutFirst, RenameKey, SetTex
 from dra_config.cli.rewriting.quantity_units import right_quantity
 from dra_config.manifests import Node, ObjectNode, ScalarNode
 from dra_config.v1beta1 import choices
-from dra_config.violations import Target, Violation
+from dra_config.violations import FieldPath, Target, Violation
 from dra_config.wire import Judged
 
 _LISTS: Final = (
@@ -54,8 +54,8 @@ class Repairs:
 
     changes: tuple[Change, ...]
     """In the order in which they are made, with paths from the root of the object."""
-    repaired: frozenset[tuple[str, tuple[str | int, ...]]]
-    """The rule and the path of each violation of the object that goes away."""
+    repaired: Mapping[tuple[str, FieldPath], tuple[Change, ...]]
+    """The violations of the object that go away, by rule and path, and what settles each."""
 
 
 def repair(violation: Violation, root: Node) -> Change | None:
@@ -95,7 +95,7 @@ def repairs_of(
         rules: The rules to repair, of `REPAIRED_RULES`.
     """
     changes: list[Change] = []
-    repaired: set[tuple[str, tuple[str | int, ...]]] = set()
+    repaired: dict[tuple[str, FieldPath], tuple[Change, ...]] = {}
     tried: set[Change] = set()
     violations = judge(found)
     original = {(violation.rule, violation.path) for violation in violations}
@@ -103,13 +103,15 @@ def repairs_of(
         options = dict(_options(violations, found.node, rules))
         untried = next((change for change in options if change not in tried), None)
         if untried is None:
-            return Repairs(tuple(changes), frozenset(repaired & original))
+            settled = {key: repaired[key] for key in repaired if key in original}
+            return Repairs(tuple(changes), settled)
         tried.add(untried)
         trial, made = _with_consequences(found, untried, options.keys(), judge, rules)
         left = judge(trial)
         if _is_better(violations, left, options[untried]):
             now = {(violation.rule, violation.path) for violation in left}
-            repaired |= {(v.rule, v.path) for v in violations if v.rule in rules} - now
+            gone = {(v.rule, v.path) for v in violations if v.rule in rules} - now
+            repaired.update(dict.fromkeys(gone, tuple(made)))
             changes += made
             found, violations = trial, left
 

@@ -1,6 +1,7 @@
 """The text of a file with the offset of every place, and the edits that make another one of it."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -55,6 +56,11 @@ class SourceText:
     def offset(self, line: int, column: int) -> int:
         """Return the offset of the character at *line* and *column*, both from 1."""
         return self._starts[line - 1] + column - 1
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return the line and the column of the character at *offset*, both from 1."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
 
     def range(self, span: Span) -> tuple[int, int]:
         """Return the offsets at which *span* begins and ends."""
