@@ -71,7 +71,7 @@ def _driver(raw: bytes) -> str:
 def parameters(number: int) -> dict[str, Any]:
     """Return a GpuConfig of its own for each *number* below a million.
 
-    No two are equal, so a memory of earlier answers would be of no use.
+    No two are equal; a memory of earlier answers is of use only to who is asked again.
     """
     return {
         "apiVersion": "resource.nvidia.com/v1beta1",
