@@ -1,7 +1,6 @@
 """Where opaque configs stand in Kubernetes objects, and what is wrong with each of them."""
 
-import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from dra_config.catalogue.decode import DRA002, DRA022
 from dra_config.catalogue.structure import DRA920
 from dra_config.gates import FeatureGates
 from dra_config.loading import judge
+from dra_config.spelling import nearest
 from dra_config.violations import FieldPath, Target, Violation
 from dra_config.wire import shown
 
@@ -41,18 +41,6 @@ class OpaqueConfig(NamedTuple):
     """The raw JSON below ``opaque.parameters``; None if the field is absent or null."""
     requests: tuple[str, ...] = ()
     """The requests that it names; empty means all, and always in a class."""
-
-
-def judge_configs(
-    kind: str,
-    configs: Iterable[OpaqueConfig],
-    *,
-    drivers: Collection[str] = tuple(scheme.DRIVERS),
-    gates: FeatureGates | None,
-) -> Iterator[Violation]:
-    """Yield what is wrong with the *configs* of one object, in their order; see `judge_config`."""
-    for config in configs:
-        yield from judge_config(kind, config, drivers=drivers, gates=gates)
 
 
 def judge_config(
@@ -96,13 +84,13 @@ def _judge_driver(
         message = f"{nobody}; write {lower}"
         yield Violation.of(DRA920, message, where, suggestion=lower)
         return
-    close = difflib.get_close_matches(lower, drivers, n=1, cutoff=_NEAR_MISS_RATIO)
+    close = nearest(lower, drivers, likeness=_NEAR_MISS_RATIO)
     if (
         not close
         and not lower.endswith((".nvidia.com", "nvidia.com/gpu"))
         and lower != "nvidia.com"
     ):
         return
-    meant = close or list(drivers)
+    meant = [close] if close else list(drivers)
     message = f"{nobody}; write {' or '.join(meant)}"
-    yield Violation.of(DRA022, message, where, suggestion=close[0] if close else "")
+    yield Violation.of(DRA022, message, where, suggestion=close)

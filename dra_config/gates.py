@@ -1,12 +1,12 @@
 """Feature gates as a value that callers pass in; there is no global registry."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from dra_config.catalogue.installation import DRA980, DRA981, DRA982, DRA983, DRA990
+from dra_config.spelling import nearest
 from dra_config.violations import Violation
 
 
@@ -185,7 +185,7 @@ def _entries(text: str, wrong: list[Violation]) -> Iterator[tuple[str, bool]]:
         name, equals, value = (part.strip() for part in entry.partition("="))
         on = _BOOLEANS.get(value.lower())
         if name not in _ALL_OF_STAGE and name not in SPECS:
-            wrong.append(Violation.of(DRA980, f"{name!r} is not a feature gate{_nearest(name)}"))
+            wrong.append(Violation.of(DRA980, f"{name!r} is not a feature gate{_hint(name)}"))
         elif on is None:
             shown = repr(value) if equals else "nothing"
             wrong.append(
@@ -195,12 +195,11 @@ def _entries(text: str, wrong: list[Violation]) -> Iterator[tuple[str, bool]]:
             yield name, on
 
 
-def _nearest(name: str) -> str:
+def _hint(name: str) -> str:
     names = [*SPECS, *_ALL_OF_STAGE]
-    by_lower = {known.lower(): str(known) for known in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    close = nearest(name, names)
     if close:
-        return f"; the nearest one is {by_lower[close[0]]}"
+        return f"; the nearest one is {close}"
     return f"; there are {', '.join(names)}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dra_config.claims import OpaqueConfig, judge_configs
+from dra_config.claims import OpaqueConfig, judge_config
 from dra_config.cli.judge import Criteria, judge_file
 from dra_config.gates import FeatureGates
 from dra_config.manifests import Document, format_of, read
@@ -66,7 +66,8 @@ def found_in_configs(example: Example, gates: FeatureGates) -> list[str]:
             )
             for index, entry in enumerate(entries)
         )
-        found += [v.rule for v in judge_configs(subject.kind, configs, gates=gates)]
+        for opaque in configs:
+            found += [v.rule for v in judge_config(subject.kind, opaque, gates=gates)]
     return found
 
 

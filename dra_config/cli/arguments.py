@@ -5,18 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from dra_config.cli.surroundings import ExitCode
+from dra_config.spelling import nearest
 
 
 class WrongUsage(Exception):  # noqa: N818 - the caller's mistake, not an error of ours
     """The command line makes no sense; the text is a sentence for the person who wrote it."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean ...?`` for the word of *known* that is most like *word*, or ''."""
-    import difflib  # noqa: PLC0415 - only a mistake needs it
-
-    close = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = nearest(word, known)
+    return f"; did you mean {close}?" if close else ""
 
 
 class OneOf:
@@ -34,7 +33,7 @@ class OneOf:
         """
         if text in self.words:
             return text
-        message = f"{text!r} is none of {', '.join(self.words)}{nearest(text, self.words)}"
+        message = f"{text!r} is none of {', '.join(self.words)}{did_you_mean(text, self.words)}"
         raise argparse.ArgumentTypeError(message)
 
 
@@ -85,7 +84,7 @@ class Parser(argparse.ArgumentParser):
         options, unknown = self.parse_known_intermixed_args([*words, *named])
         for word in unknown:
             name = word.partition("=")[0]
-            hint = nearest(name, self._option_string_actions)
+            hint = did_you_mean(name, self._option_string_actions)
             self.error(f"there is no option {name}{hint}")
         return options
 

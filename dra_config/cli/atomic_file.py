@@ -5,6 +5,9 @@ import os
 import stat
 import tempfile
 from contextlib import suppress
+from typing import Final
+
+_READABLE: Final = 0o644
 
 
 def replace_content(path: str, content: bytes) -> None:
@@ -19,22 +22,41 @@ def replace_content(path: str, content: bytes) -> None:
     """
     target = os.path.realpath(path)
     old = os.stat(target)  # noqa: PTH116 - the text of the path is retained
-    folder = os.path.dirname(target)  # noqa: PTH120 - as above
     if not stat.S_ISREG(old.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file", path)
     if not os.access(target, os.W_OK):
         # Moving over a file takes no permission to write to it, but its owner has said no.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    _put(target, content, old)
+
+
+def put_content(path: str, content: bytes) -> None:
+    """Write *content* to the file at *path*, which need not exist, for everybody to read.
+
+    Where *path* is a symbolic link, the link is replaced.
+
+    Raises:
+        OSError: It cannot be written; an old file is still there.
+        KeyboardInterrupt: The same, and nothing is left beside it.
+    """
+    _put(path, content, None)
+
+
+def _put(target: str, content: bytes, old: os.stat_result | None) -> None:
+    folder = os.path.dirname(os.path.abspath(target))  # noqa: PTH100, PTH120 - links are retained
     descriptor, beside = tempfile.mkstemp(prefix=".dra-config-", dir=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(OSError, AttributeError):
-            # Only root can give a file away, and Windows knows no such owners.
-            os.chown(beside, old.st_uid, old.st_gid)
-        os.chmod(beside, stat.S_IMODE(old.st_mode))  # noqa: PTH101 - as above
+        if old is not None:
+            with suppress(OSError, AttributeError):
+                # Only root can give a file away, and Windows knows no such owners.
+                os.chown(beside, old.st_uid, old.st_gid)
+        # A temporary file is for its owner alone.
+        mode = _READABLE if old is None else stat.S_IMODE(old.st_mode)
+        os.chmod(beside, mode)  # noqa: PTH101 - the text of the path is retained
         os.replace(beside, target)  # noqa: PTH105 - as above
     except BaseException:
         with suppress(OSError):

@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final, cast
 
 from dra_config.cli.arguments import WrongUsage
@@ -107,9 +106,12 @@ class BaselineWriter:
         Raises:
             WrongUsage: It cannot be written.
         """
+        # Imported here because a temporary file needs much that is seldom needed.
+        from dra_config.cli.atomic_file import put_content  # noqa: PLC0415
+
         ordered = sorted(self._entries, key=lambda e: (e["path"], e["rule"], e["fingerprint"]))
         try:
-            _replace(self.path, _lines(ordered))
+            put_content(self.path, _lines(ordered).encode())
         except OSError as error:
             raise WrongUsage(f"cannot write the baseline {self.path}: {why(error)}") from error
         return len(ordered)
@@ -125,28 +127,3 @@ def _lines(entries: Iterable[Mapping[str, str]]) -> str:
     rows = ",\n".join(f"    {json.dumps(entry)}" for entry in entries)
     listed = f"[\n{rows}\n  ]" if rows else "[]"
     return f'{{\n  "version": {_VERSION},\n  "findings": {listed}\n}}\n'
-
-
-def _replace(path: str, text: str) -> None:
-    """Put *text* into the file *path*, so that a reader sees the old file or the new one.
-
-    Raises:
-        OSError: It cannot be written; the old file is as it was.
-    """
-    import tempfile  # noqa: PLC0415 - it takes long to import and is seldom needed
-
-    file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - renamed below, not deleted
-        "w", encoding="utf-8", dir=folder_of(path), prefix=".baseline-", delete=False
-    )
-    try:
-        with file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # A temporary file is for its owner alone; a baseline is committed and read by others.
-        os.chmod(file.name, 0o644)  # noqa: PTH101 - a name from the line above
-        os.replace(file.name, path)  # noqa: PTH105 - as above
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(file.name)  # noqa: PTH108 - as above
-        raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from dra_config import scheme
-from dra_config.cli.arguments import WrongUsage, nearest
+from dra_config.cli.arguments import WrongUsage, did_you_mean
 from dra_config.cli.files import STANDARD_INPUT
 from dra_config.cli.judge import Criteria
 from dra_config.cli.selection import Selection, UnknownRule, read_rules
@@ -148,7 +148,7 @@ def describe(settings: Mapping[str, Setting]) -> list[str]:
 def unknown_driver(name: str) -> str:
     """Return the sentence about a driver whose parameters nobody here judges."""
     known = " and ".join(scheme.DRIVERS)
-    hint = nearest(name, scheme.DRIVERS)
+    hint = did_you_mean(name, scheme.DRIVERS)
     return f"the drivers whose parameters are judged are {known}, not {name}{hint}"
 
 
@@ -166,7 +166,8 @@ def _words(setting: Setting) -> tuple[str, ...]:
 def _one_of(setting: Setting, words: tuple[str, ...], what: str) -> str:
     word = str(setting.value)
     if word not in words:
-        message = f"{word!r} is not {what}; there are {', '.join(words)}{nearest(word, words)}"
+        hint = did_you_mean(word, words)
+        message = f"{word!r} is not {what}; there are {', '.join(words)}{hint}"
         raise WrongUsage(_origin(setting) + message)
     return word
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from io import StringIO, TextIOWrapper
 from typing import TextIO
 
-from dra_config.cli.arguments import Parser, WrongUsage, nearest
+from dra_config.cli.arguments import Parser, WrongUsage, did_you_mean
 from dra_config.cli.commands import COMMANDS
 from dra_config.cli.settings import read_settings
 from dra_config.cli.surroundings import ExitCode, Surroundings
@@ -73,7 +73,7 @@ def _dispatch(words: Sequence[str], surroundings: Surroundings) -> int:
     if not words:
         message = f"name a command: {', '.join(COMMANDS)} (see dra-config --help)"
         raise WrongUsage(message)
-    hint = nearest(words[0], COMMANDS)
+    hint = did_you_mean(words[0], COMMANDS)
     if not hint and (os.path.exists(words[0]) or words[0] == "-"):  # noqa: PTH110 - any text
         hint = f"; did you mean dra-config validate {words[0]}?"
     message = f"there is no command {words[0]!r}{hint} (see dra-config --help)"

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 
-from dra_config.cli.arguments import WrongUsage, nearest
+from dra_config.cli.arguments import WrongUsage, did_you_mean
 from dra_config.cli.files import STANDARD_INPUT, why
 from dra_config.cli.fingerprints import portable_path
 
@@ -184,7 +184,7 @@ def _values(where: str, keys: Mapping[str, object]) -> Mapping[str, Value]:
     for key, given in keys.items():
         if key not in _FORMS:
             known = [*KEYS, "overrides", "paths"]
-            raise WrongUsage(f"{where}: there is no key {key!r}{nearest(key, known)}")
+            raise WrongUsage(f"{where}: there is no key {key!r}{did_you_mean(key, known)}")
         form, read = _FORMS[key]
         value = read(given)
         if value is None:

@@ -1,6 +1,5 @@
 """Reading apiVersion and kind: which model the rest of the parameters is to be read with."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from dra_config.catalogue.decode import (
     DRA012,
     DRA013,
 )
+from dra_config.spelling import nearest
 from dra_config.v1beta1 import API_VERSION
 from dra_config.violations import Target, Violation
 from dra_config.wire import WireConfig, shown
@@ -126,10 +126,10 @@ def _resolve(
     of_driver = list(_kinds(version, driver))
     of_version = [name for known, name in scheme.MODELS if known == version]
     renamed = legacy.RENAMED_KINDS.get(kind)
-    meant = renamed or _nearest(kind, of_driver) or _nearest(kind, of_version)
+    meant = renamed or _meant(kind, of_driver) or _meant(kind, of_version)
     message = _unknown_kind(version, kind, meant, of_driver)
     violations.append(Violation.of(DRA007, message, ("kind",)))
-    return None if meant is None else (version, meant)
+    return (version, meant) if meant else None
 
 
 def _kinds(api_version: str, driver: str) -> Iterator[str]:
@@ -139,7 +139,7 @@ def _kinds(api_version: str, driver: str) -> Iterator[str]:
             yield kind
 
 
-def _unknown_kind(api_version: str, kind: str, meant: str | None, known: Iterable[str]) -> str:
+def _unknown_kind(api_version: str, kind: str, meant: str, known: Iterable[str]) -> str:
     if kind in _CLASSIC_KINDS:
         return (
             f"{kind} belongs to classic DRA, which Kubernetes no longer has; select devices and "
@@ -151,7 +151,6 @@ def _unknown_kind(api_version: str, kind: str, meant: str | None, known: Iterabl
     return f"{shown(kind)} is not a kind of {api_version}; there are {listed}{hint}"
 
 
-def _nearest(text: str, known: Iterable[str]) -> str | None:
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(text.lower(), by_lower, n=1, cutoff=0.8)
-    return by_lower[close[0]] if close else None
+def _meant(kind: str, known: Iterable[str]) -> str:
+    # The rest is judged as that kind, so it must be very like it.
+    return nearest(kind, known, likeness=0.8)

@@ -1,6 +1,5 @@
 """A tree that does not fit its model -> our own sentences, and the rest of the tree that does."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from dra_config.catalogue.decode import DRA010, DRA012, DRA013, DRA014
+from dra_config.spelling import nearest
 from dra_config.violations import FieldPath, Target, Violation
 from dra_config.wire import shape
 from dra_config.wire.markers import EmptyIsAbsent, Judged
@@ -198,15 +198,9 @@ def _not_accepted(value: JsonValue, judged: Judged, choices: tuple[Any, ...]) ->
     if not choices:
         return f"{shown(value)} is not {judged.accepted}"
     listed = ", ".join(map(str, choices))
-    nearest = _nearest(value, choices)
-    hint = f"; the nearest is {nearest}" if nearest else ""
+    close = nearest(value.strip(), map(str, choices)) if isinstance(value, str) else ""
+    hint = f"; the nearest is {close}" if close else ""
     return f"{shown(value)} is not {judged.accepted}; write one of {listed}{hint}"
-
-
-def _nearest(value: JsonValue, choices: tuple[Any, ...]) -> str:
-    by_lower = {str(choice).lower(): str(choice) for choice in choices}
-    close = difflib.get_close_matches(str(value).strip().lower(), by_lower, n=1)
-    return by_lower[close[0]] if isinstance(value, str) and close else ""
 
 
 def _wrong_type(kind: str, where: FieldPath, value: JsonValue, info: FieldInfo | None) -> str:
@@ -240,11 +234,8 @@ def _unknown(around: type[WireModel], key: str, where: FieldPath) -> Violation:
         right = names[key.lower()]
         message = f"{shown(key)} is in the wrong case; write {right}"
         return Violation.of(DRA012, message, where, target=Target.KEY, suggestion=right)
-    close = difflib.get_close_matches(key.lower(), names, n=1)
-    if close:
-        hint = f"; the nearest one is {names[close[0]]}"
-    else:
-        hint = f"; there are {', '.join(names.values())}"
+    close = nearest(key, names.values())
+    hint = f"the nearest one is {close}" if close else f"there are {', '.join(names.values())}"
     return Violation.of(
-        DRA010, f"{shown(key)} is not a field here{hint}", where, target=Target.KEY
+        DRA010, f"{shown(key)} is not a field here; {hint}", where, target=Target.KEY
     )

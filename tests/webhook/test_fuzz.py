@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dra_config.catalogue import Severity
-from dra_config.claims import CONFIG_LISTS, SERVED_VERSIONS, OpaqueConfig, judge_configs
+from dra_config.claims import CONFIG_LISTS, SERVED_VERSIONS, OpaqueConfig, judge_config
 from dra_config.loading import examine
 from dra_config.scheme import COMPUTE_DOMAIN_DRIVER, DRIVERS, GPU_DRIVER
 from dra_config.violations import Violation
@@ -283,7 +283,11 @@ def expected(kind: str, configs: list[tuple[str, str]]) -> list[Violation]:
         OpaqueConfig(index, driver, None if text == "null" else text.encode())
         for index, (driver, text) in enumerate(configs)
     ]
-    return list(judge_configs(kind, entries, drivers=POLICY.drivers, gates=POLICY.gates))
+    return [
+        violation
+        for entry in entries
+        for violation in judge_config(kind, entry, drivers=POLICY.drivers, gates=POLICY.gates)
+    ]
 
 
 def is_json(text: str) -> bool:

@@ -1,14 +1,14 @@
 """The words of a question -> the kind, field or rule that is meant, or the nearest one."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Final
 
 from dra_config import scheme
 from dra_config.catalogue import RULES, Rule
-from dra_config.cli.arguments import WrongUsage
+from dra_config.cli.arguments import WrongUsage, did_you_mean
 from dra_config.schema import Field, Kind, kinds, walk
+from dra_config.spelling import nearest
 from dra_config.wire import WireModel, shape
 
 _RULE: Final = re.compile(r"(?i)dra[-_]?\d+")
@@ -28,7 +28,7 @@ def find_rule(word: str) -> Rule:
     """
     if word.upper() in RULES:
         return RULES[word.upper()]
-    hint = _did_you_mean(word, RULES) or "; dra-config rules lists them"
+    hint = did_you_mean(word, RULES) or "; dra-config rules lists them"
     raise WrongUsage(f"there is no rule {word}{hint}")
 
 
@@ -45,13 +45,13 @@ def find_kind(word: str, api_version: str | None) -> Kind:
     known = [kind for kind in kinds() if api_version in (None, kind.api_version)]
     if not known:
         versions = list(dict.fromkeys(kind.api_version for kind in kinds()))
-        hint = _did_you_mean(f"{api_version}", versions) or f"; there are {', '.join(versions)}"
+        hint = did_you_mean(f"{api_version}", versions) or f"; there are {', '.join(versions)}"
         raise WrongUsage(f"there is no apiVersion {api_version!r}{hint}")
     for kind in known:
         if kind.kind.lower() == word.lower():
             return kind
     names = list(dict.fromkeys(kind.kind for kind in known))
-    hint = _did_you_mean(word, names) or f"; there are {', '.join(names)}"
+    hint = did_you_mean(word, names) or f"; there are {', '.join(names)}"
     where = "" if api_version is None else f" in {api_version}"
     raise WrongUsage(f"there is no kind {word!r}{where}{hint}")
 
@@ -84,12 +84,12 @@ def _no_field(kind: Kind, trail: list[Field], fields: tuple[Field, ...], name: s
     if elsewhere:
         return f"{where} has no field {name!r}: {elsewhere}"
     paths = {field.path: f"{kind.kind}.{field.path}" for field in walk(kind.fields)}
-    close = _nearest(name, (field.name for field in fields))
+    close = nearest(name, (field.name for field in fields))
     if close:
         meant = f"{where}.{close}"
     else:
         by_name = {path.rpartition(".")[2]: path for path in reversed(paths)}
-        farther = _nearest(name, by_name)
+        farther = nearest(name, by_name)
         meant = paths[by_name[farther]] if farther else ""
     if meant:
         hint = f"; did you mean {meant}?"
@@ -107,14 +107,3 @@ def _elsewhere(kind: Kind, trail: list[Field], name: str) -> str:
         model = None if info is None else shape.inner_model(info)
     found = None if model is None else model.elsewhere.get(name)
     return "" if found is None else found.message
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = _nearest(word, known)
-    return f"; did you mean {close}?" if close else ""
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[close[0]] if close else ""
