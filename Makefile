@@ -10,6 +10,8 @@ SHELL := /bin/sh
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+CLUSTER_ARGS ?=
+IMAGE_ARGS ?=
 UPGRADE ?=
 
 VENV := .venv
@@ -45,7 +47,7 @@ export PIP_USER := 0
 # The type checker is pinned; it need not ask the index for a newer one at each run.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup demo test check types imports generated house generate format lock bench release test-deep clean
+.PHONY: help setup demo test check types imports generated house generate format lock bench cluster images release test-deep clean
 
 help: ## list the commands (this list)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +58,7 @@ demo: setup ## start the webhook, send it claims, show its answers, clean up
 	@$(BIN)/python -m tools.demo
 
 test: check ## check, and then every test but the long ones
+	@$(BIN)/python -m tests.cluster build --where-possible
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: setup ## format, lint, types, import contracts, generated files
@@ -94,6 +97,12 @@ lock: setup ## pin the requirements anew (UPGRADE=--upgrade: to their newest ver
 
 bench: setup ## measure the library and the webhook
 	@$(BIN)/python -m benchmarks
+
+cluster: setup ## compile the programs of the test cluster (a quarter of an hour, once)
+	@$(BIN)/python -m tests.cluster build $(CLUSTER_ARGS)
+
+images: setup ## build the services' container images, without a registry
+	@$(BIN)/python -m tools.images build $(IMAGE_ARGS)
 
 release: setup ## build wheel, sdist, bill of materials and checksums in dist/
 	@$(BIN)/python -m tools.release
