@@ -1,0 +1,1 @@
+"""The images of the services, built with or without a container registry."""
