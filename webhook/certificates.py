@@ -4,7 +4,7 @@ import fcntl
 import os
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,7 +21,10 @@ from webhook.tls import PairFiles
 CA_LIFETIME: Final = timedelta(days=3650)
 LEAF_LIFETIME: Final = timedelta(days=365)
 RENEW_BEFORE: Final = timedelta(days=30)
-_CLOCK_SKEW: Final = timedelta(hours=1)
+CLOCK_SKEW: Final = timedelta(hours=1)
+"""How far the clocks of two machines may be apart; certificates are valid from so long ago on."""
+AUTHORITY_NAME: Final = "dra-config webhook authority"
+"""The common name of every authority that we make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,11 @@ class SelfSigned:
 
 
 @dataclass(frozen=True, slots=True)
-class _Authority:
+class Authority:
+    """What signs serving certificates."""
+
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
 
 
 def ensure_self_signed(directory: Path, names: Sequence[str], now: datetime) -> SelfSigned:
@@ -58,13 +63,13 @@ def ensure_self_signed(directory: Path, names: Sequence[str], now: datetime) -> 
     with _locked(directory):
         authority = _stored_authority(found.ca_certificate, authority_key, now)
         if authority is None:
-            authority = _new_authority(now)
-            _write(authority_key, _private(authority.key))
-            _write(found.ca_certificate, _public(authority.certificate))
+            authority = new_authority(now, CA_LIFETIME)
+            write_for_owner(authority_key, private_pem(authority.key))
+            write_for_owner(found.ca_certificate, public_pem(authority.certificate))
         if not _good(found.pair, authority, names, now):
-            key, certificate = _new_leaf(authority, names, now)
-            _write(found.pair.key, _private(key))
-            _write(found.pair.certificate, _public(certificate))
+            key, certificate = new_leaf(authority, names, now, LEAF_LIFETIME)
+            write_for_owner(found.pair.key, private_pem(key))
+            write_for_owner(found.pair.certificate, public_pem(certificate))
     return found
 
 
@@ -78,7 +83,7 @@ def _locked(directory: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def _stored_authority(certificate_file: Path, key_file: Path, now: datetime) -> _Authority | None:
+def _stored_authority(certificate_file: Path, key_file: Path, now: datetime) -> Authority | None:
     try:
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
@@ -90,10 +95,10 @@ def _stored_authority(certificate_file: Path, key_file: Path, now: datetime) -> 
         return None
     if certificate.not_valid_after_utc < now + LEAF_LIFETIME:
         return None
-    return _Authority(certificate, key)
+    return Authority(certificate, key)
 
 
-def _good(pair: PairFiles, authority: _Authority, names: Sequence[str], now: datetime) -> bool:
+def _good(pair: PairFiles, authority: Authority, names: Sequence[str], now: datetime) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(pair.certificate.read_bytes())
         key = serialization.load_pem_private_key(pair.key.read_bytes(), password=None)
@@ -108,26 +113,32 @@ def _good(pair: PairFiles, authority: _Authority, names: Sequence[str], now: dat
     )
 
 
-def _new_authority(now: datetime) -> _Authority:
+def new_authority(now: datetime, lifetime: timedelta) -> Authority:
+    """Return an authority with a key of its own that is good for *lifetime* from *now* on."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("dra-config webhook authority")
+    name = _name(AUTHORITY_NAME)
     certificate = (
-        _builder(name, name, key.public_key(), now, CA_LIFETIME)
+        _builder(name, name, key.public_key(), now, lifetime)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return _Authority(certificate, key)
+    return Authority(certificate, key)
 
 
-def _new_leaf(
-    authority: _Authority, names: Sequence[str], now: datetime
+def new_leaf(
+    authority: Authority, names: Sequence[str], now: datetime, lifetime: timedelta
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Return a key and its certificate for *names*, good for *lifetime* from *now* on.
+
+    Raises:
+        ValueError: If one of *names* is no DNS name in ASCII.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = authority.certificate.subject
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     certificate = (
-        _builder(_name("dra-config webhook"), issuer, key.public_key(), now, LEAF_LIFETIME)
+        _builder(_name("dra-config webhook"), issuer, key.public_key(), now, lifetime)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -151,7 +162,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
@@ -186,11 +197,13 @@ def _alternative_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _public(certificate: x509.Certificate) -> bytes:
+def public_pem(certificate: x509.Certificate) -> bytes:
+    """Return *certificate* as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return *key* as PEM, without a password."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
@@ -198,8 +211,12 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Put *content* at *path* in one step, readable by the owner only."""
+def write_for_owner(path: Path, content: bytes) -> None:
+    """Put *content* at *path* in one step, readable by the owner only.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -12,6 +12,8 @@ from typing import Final
 from webhook.limits import Limits
 from webhook.logs import Log, LogLevel
 from webhook.review import Verdict
+from webhook.self_managed.options import SelfManaged
+from webhook.self_managed.process import keep, pair_files, wait_for_pair
 from webhook.server import GRACE_SECONDS, Service, Worker, write_line
 from webhook.settings import Settings
 from webhook.telemetry import SharedMemory
@@ -39,18 +41,19 @@ def run(settings: Settings, verdict: Verdict, limits: Limits | None = None) -> i
             probe_socket=_listening(settings.bind_address, settings.probe_port),
             log=log,
             shutdown_delay_seconds=settings.shutdown_delay_seconds,
-            memory=SharedMemory(settings.workers),
+            # The keeper of self-managed TLS counts in a row behind those of the workers.
+            memory=SharedMemory(settings.workers + (settings.self_managed is not None)),
             limits=limits or Limits(),
         )
     except OSError as error:
         log.event(LogLevel.ERROR, "cannot start", reason=str(error))
         return 1
-    _serve(service, settings.workers)
+    _serve(service, settings.workers, settings.self_managed)
     log.event(LogLevel.INFO, "stopped")
     return 0
 
 
-def _serve(service: Service, workers: int) -> None:
+def _serve(service: Service, workers: int, managed: SelfManaged | None) -> None:
     # What was imported stays: the collector need not look at it, nor copy pages after a fork.
     gc.collect()
     gc.freeze()
@@ -64,21 +67,30 @@ def _serve(service: Service, workers: int) -> None:
         workers=workers,
         pid=os.getpid(),
     )
-    if workers == 1:
+    if workers == 1 and managed is None:
         Worker(service, 0).run(on_started=listening)
         return
 
     def serve(index: int, parent_pipe: int) -> None:
+        if managed is not None:
+            if index == workers:
+                row = service.memory.row(index)
+                keep(managed, service.pair, service.log, row, parent_pipe)
+                return
+            wait_for_pair(service.pair, parent_pipe)
         Worker(service, index).run(parent_pipe=parent_pipe)
 
     stop_seconds = service.shutdown_delay_seconds + GRACE_SECONDS + _SLACK_SECONDS
-    supervisor = Supervisor(workers, serve, service.log, stop_seconds=stop_seconds)
+    processes = workers + (managed is not None)
+    supervisor = Supervisor(processes, serve, service.log, stop_seconds=stop_seconds)
     supervisor.run(on_started=listening)
 
 
 def _pair(settings: Settings, log: Log) -> PairFiles:
     if settings.tls_certificate is not None and settings.tls_key is not None:
         return PairFiles(settings.tls_certificate, settings.tls_key)
+    if settings.self_managed is not None:
+        return pair_files(settings.self_managed)
     # Imported here because a service with a certificate of its own needs no X.509 library.
     from webhook.certificates import ensure_self_signed  # noqa: PLC0415
 

@@ -11,6 +11,8 @@ from dra_config.gates import FeatureGates, InvalidGates, resolve
 from dra_config.scheme import DRIVERS as SERVED_DRIVERS
 from dra_config.violations import Violation
 from webhook.logs import LogLevel
+from webhook.self_managed.options import FLAGS as SELF_MANAGED_FLAGS
+from webhook.self_managed.options import InvalidOption, SelfManaged, self_managed
 
 PREFIX: Final = "DRA_CONFIG_WEBHOOK_"
 GATES_VARIABLE: Final = "FEATURE_GATES"
@@ -39,6 +41,8 @@ class Settings:
     """None with `tls_key` None: a certificate of our own is made in `self_signed_directory`."""
     tls_key: Path | None
     self_signed_directory: Path
+    self_managed: SelfManaged | None
+    """Given, it takes the place of both."""
     feature_gates: FeatureGates
     gate_warnings: tuple[Violation, ...]
     drivers: tuple[str, ...]
@@ -77,7 +81,11 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
 
     certificate, key = text("tls_cert_file", ""), text("tls_private_key_file", "")
     self_signed, directory = _self_signed(text("self_signed", ""), environment)
-    _check_tls(certificate, key, self_signed=self_signed)
+    try:
+        managed = self_managed(text, environment)
+    except InvalidOption as error:
+        raise InvalidSettings(str(error)) from None
+    _check_tls(certificate, key, self_signed=self_signed, managed=managed is not None)
     _check_scope(text("config_scope", "configs"))
     gates_text = given["feature_gates"]
     if gates_text is None:
@@ -94,6 +102,7 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
         tls_certificate=Path(certificate) if certificate else None,
         tls_key=Path(key) if key else None,
         self_signed_directory=directory,
+        self_managed=managed,
         feature_gates=gates.gates,
         gate_warnings=gates.warnings,
         drivers=_drivers(text("drivers", ",".join(SERVED_DRIVERS))),
@@ -123,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--log-level", "LEVEL", "debug, info, warning or error (info)"),
         ("--config-scope", "SCOPE", "configs: judge objects with a config of ours (configs)"),
         ("--shutdown-delay", "SECONDS", "go on for so long after SIGTERM (5)"),
+        *SELF_MANAGED_FLAGS,
     ):
         parser.add_argument(flag, metavar=meta, help=meaning)
     parser.add_argument(
@@ -147,11 +157,14 @@ def _self_signed(value: str, environment: Mapping[str, str]) -> tuple[bool, Path
     return asked, default
 
 
-def _check_tls(certificate: str, key: str, *, self_signed: bool) -> None:
+def _check_tls(certificate: str, key: str, *, self_signed: bool, managed: bool) -> None:
     if bool(certificate) != bool(key):
         raise InvalidSettings("--tls-cert-file and --tls-private-key-file need each other")
     if certificate and self_signed:
         raise InvalidSettings("--self-signed and --tls-cert-file exclude each other")
+    if managed and (certificate or self_signed):
+        other = "--tls-cert-file" if certificate else "--self-signed"
+        raise InvalidSettings(f"--self-managed-secret and {other} exclude each other")
 
 
 def _check_scope(scope: str) -> None:

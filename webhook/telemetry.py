@@ -35,6 +35,9 @@ FAMILIES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "certificate_reloads_total": ("counter", "Certificates taken into service, per worker."),
         "certificate_reload_errors_total": ("counter", "Looks at a pair that cannot be served."),
         "panics_total": ("counter", "Requests that failed because of a defect of the webhook."),
+        "self_managed_changes_total": ("counter", "Objects written by the keeper of the pair."),
+        "self_managed_failures_total": ("counter", "Looks of the keeper that failed."),
+        "self_managed_last_success_seconds": ("gauge", "Unix time of the last that did not."),
         "build_info": ("gauge", "Always 1; the labels say what runs."),
     }
 )
