@@ -12,7 +12,7 @@ import yaml
 
 from dra_config import schema
 from dra_config.cli.reference import gates, kinds, rules
-from tools import completions, reference_schemas
+from tools import chart_pages, completions, reference_schemas
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CRD_FOLDERS: Final = ("schemas/crds", "charts/dra-config/crds")
@@ -24,6 +24,7 @@ DOCUMENTS: Final[Mapping[str, Callable[[], str]]] = {
     "docs/reference/kinds.md": kinds.render,
     "docs/reference/rules.md": rules.render,
     "docs/reference/schemas.md": reference_schemas.render,
+    **chart_pages.renderers(),
     **completions.renderers(),
 }
 """Single generated files by their paths: add a line here for one more."""
