@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import yaml
 
@@ -25,6 +25,7 @@ _FILES_A_SECOND_GOAL: Final = 1.5
 _TWO_JOBS_GOAL: Final = 1.8
 _MEMORY_GOAL: Final = 1.15
 _MICROSECONDS: Final = 1e6
+_MILLISECONDS: Final = 1e3
 _MEBIBYTE_IN_KIBIBYTES: Final = 1 / 1024
 
 
@@ -45,6 +46,7 @@ def measure(seconds: float) -> Iterator[Row]:
         folder = Path(name)
         plant(folder / "tree", count)
         plant(folder / "tenth", count // 10)
+        plant(folder / "none", 1)
         ours = _ours(folder / "bytecode")
         ours(folder / "tenth", 1)
         peer = kubeconform(folder)
@@ -74,6 +76,24 @@ def measure(seconds: float) -> Iterator[Row]:
             ),
             goal=1 / _TWO_JOBS_GOAL,
             scale=_MICROSECONDS / count,
+        )
+        yield compare(
+            "a file with two jobs, beside one: CPU",
+            "µs",
+            *by_turns(
+                (lambda: ours(folder / "tree", 2)[2], lambda: ours(folder / "tree", 1)[2]),
+                repeats,
+            ),
+            scale=_MICROSECONDS / count,
+        )
+        yield compare(
+            "a run over one file, beside one over the whole tree",
+            "ms",
+            *by_turns(
+                (lambda: ours(folder / "none", 1)[0], lambda: ours(folder / "tree", 1)[0]),
+                repeats,
+            ),
+            scale=_MILLISECONDS,
         )
         yield compare(
             "peak memory, beside a tenth of the files",
@@ -142,12 +162,16 @@ _FOREIGN: Final[Sequence[Callable[[int], list[dict[str, Any]]]]] = (
 )
 
 
-def _ours(bytecode: Path) -> Callable[[Path, int], tuple[float, float]]:
-    """Return what judges a tree with some jobs and says how many seconds and KiB it took."""
+Ours: TypeAlias = Callable[[Path, int], tuple[float, float, float]]
+"""Judges a tree with some jobs and says what it took: seconds, KiB, and CPU seconds."""
+
+
+def _ours(bytecode: Path) -> Ours:
+    """Return what judges a tree and says what it took."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment |= {"PYTHONPYCACHEPREFIX": str(bytecode), "PYTHONPATH": str(ROOT)}
 
-    def run(tree: Path, jobs: int) -> tuple[float, float]:
+    def run(tree: Path, jobs: int) -> tuple[float, float, float]:
         words = ["validate", "--feature-gates=MPSSupport=true", "--quiet", f"--jobs={jobs}"]
         command = [sys.executable, "-m", "dra_config", *words, str(tree)]
         started = time.perf_counter()
@@ -156,7 +180,8 @@ def _ours(bytecode: Path) -> Callable[[Path, int], tuple[float, float]]:
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise RuntimeError(f"dra-config ended with {process.returncode}")
-        return time.perf_counter() - started, float(usage.ru_maxrss)
+        seconds = time.perf_counter() - started
+        return seconds, float(usage.ru_maxrss), usage.ru_utime + usage.ru_stime
 
     return run
 

@@ -1,30 +1,19 @@
-"""Where opaque configs stand in Kubernetes objects, and what is wrong with each of them."""
+"""What is wrong with each of the opaque configs in a Kubernetes object."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from dra_config import scheme
+from dra_config.carriers import CONFIG_LISTS, GROUP, SERVED_VERSIONS
 from dra_config.catalogue.decode import DRA002, DRA022
 from dra_config.catalogue.structure import DRA920
 from dra_config.gates import FeatureGates
 from dra_config.loading import judge
 from dra_config.spelling import nearest
-from dra_config.violations import FieldPath, Target, Violation
+from dra_config.violations import Target, Violation
 from dra_config.wire import shown
 
-GROUP = "resource.k8s.io"
-SERVED_VERSIONS = ("v1", "v1beta2", "v1beta1")
-"""The versions in which claims, templates and classes exist, the newest first."""
-
-CONFIG_LISTS: Mapping[str, FieldPath] = MappingProxyType(
-    {
-        "ResourceClaim": ("spec", "devices", "config"),
-        "ResourceClaimTemplate": ("spec", "spec", "devices", "config"),
-        "DeviceClass": ("spec", "config"),
-    }
-)
-"""Where the list of configs stands, by the kind of object; the same in every version."""
+__all__ = ["CONFIG_LISTS", "GROUP", "SERVED_VERSIONS", "OpaqueConfig", "judge_config"]
 
 _NEAR_MISS_RATIO = 0.92
 """How alike two driver names are that differ by one letter, as `difflib` measures it."""

@@ -70,6 +70,11 @@ _GRAMMAR: Final = re.compile(
     r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:([numkMGTPE]?|[KMGTPE]i)|[eE]([+-]?)([0-9]+))"
 )
 
+WHITE_SPACE: Final = " \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
+"""What Kubernetes' JSON reader trims from a quantity; control characters are not among it."""
+
 PATTERN: Final = rf"^\s*{_GRAMMAR.pattern}\s*$"
 """The grammar as a regular expression of JSON Schema, with the white space that JSON may have."""
 

@@ -74,6 +74,8 @@ def test_a_tree_is_measured_beside_kubeconform_where_it_is_to_be_had(
     rows = list(tree.measure(0.01))
     assert [row.what for row in rows] == [
         "a file with two jobs, beside one",
+        "a file with two jobs, beside one: CPU",
+        "a run over one file, beside one over the whole tree",
         "peak memory, beside a tenth of the files",
     ]
     assert all(row.ours > 0 and row.peer for row in rows)
@@ -81,7 +83,7 @@ def test_a_tree_is_measured_beside_kubeconform_where_it_is_to_be_had(
 
 def test_starts_are_measured_beside_imports() -> None:
     rows = list(start.measure(0.01))
-    assert [row.goal for row in rows] == [3.0, 3.0, 1.5, 1.3]
+    assert [row.goal for row in rows] == [3.0, 3.0, 1.5, None, None, 1.3]
     assert all(row.ours > 0 and row.peer for row in rows)
 
 

@@ -1,6 +1,7 @@
 """What holds for a file in the end: the command line beats the settings file beats the default."""
 
 import json
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +9,17 @@ from typing import Final, cast
 
 from dra_config import scheme
 from dra_config.cli.arguments import WrongUsage, did_you_mean
+from dra_config.cli.criteria import Criteria
 from dra_config.cli.files import STANDARD_INPUT
-from dra_config.cli.judge import Criteria
 from dra_config.cli.selection import Selection, UnknownRule, read_rules
-from dra_config.cli.settings_file import KEYS, Setting, SettingsFile, SettingsFiles, Value
+from dra_config.cli.settings_file import (
+    KEYS,
+    OF_THE_RUN,
+    Setting,
+    SettingsFile,
+    SettingsFiles,
+    Value,
+)
 from dra_config.cli.surroundings import Surroundings
 from dra_config.cli.targets import Implementation
 from dra_config.gates import FeatureGates, InvalidGates, resolve
@@ -46,6 +54,7 @@ class Plans:
         self._folder = folder
         self._files = SettingsFiles(folder)
         self._plans: dict[tuple[tuple[str, Value], ...], Plan] = {}
+        self._plans_of_folders: dict[str, Plan] = {}
         self._warned: set[str] = set()
 
     def run_settings(self) -> tuple[str, bool]:
@@ -68,8 +77,10 @@ class Plans:
         # What holds for a run is what the working folder says, whatever files are judged.
         of_run = self._merge(self._files.find_in(self._folder), STANDARD_INPUT)
         chosen = {**settings}
-        for key in ("output", "strict"):
-            chosen[key] = of_run[key]
+        for key in OF_THE_RUN:
+            chosen.pop(key, None)
+            if key in of_run:
+                chosen[key] = of_run[key]
         return {key: chosen[key] for key in KEYS if key in chosen}
 
     def plan_for(self, path: str) -> Plan:
@@ -78,11 +89,26 @@ class Plans:
         Raises:
             WrongUsage: As `settings_for`, or a gate, driver, target or rule is unknown.
         """
-        settings = self._merge(self._files.find(path), path)
+        folder = os.path.dirname(path)  # noqa: PTH120 - any text
+        if folder in self._plans_of_folders:
+            return self._plans_of_folders[folder]
+        file = self._files.find(path)
+        settings = self._merge(file, path)
         key = tuple(sorted((name, setting.value) for name, setting in settings.items()))
         if key not in self._plans:
             self._plans[key] = self._make(settings)
+        if file is None or not file.overrides:
+            self._plans_of_folders[folder] = self._plans[key]
         return self._plans[key]
+
+    def rule_pages_for(self, path: str) -> str | None:
+        """Return where the project of the file *path* has the pages of rules, if it says so.
+
+        Raises:
+            WrongUsage: As `settings_for`.
+        """
+        setting = self._merge(self._files.find(path), path).get("rule-pages")
+        return None if setting is None else str(setting.value)
 
     def _merge(self, file: SettingsFile | None, path: str) -> dict[str, Setting]:
         settings = {key: Setting(value, DEFAULT) for key, value in _DEFAULTS.items()}

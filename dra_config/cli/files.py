@@ -5,6 +5,7 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, TextIO
 
 from dra_config.manifests import MAX_FILE_BYTES, Format, format_of
@@ -13,6 +14,8 @@ STANDARD_INPUT: Final = "-"
 """The path that stands for standard input."""
 
 _NOT_ENTERED: Final = "node_modules"
+_FIRST_LOOK_BYTES: Final = 2**14
+"""Few manifests are longer and take more than one look."""
 _PATTERN_SIGNS: Final = "*?["
 
 
@@ -38,8 +41,12 @@ class Source:
             if stdin is None:
                 raise OSError(errno.EBADF, "standard input is closed")
             return stdin.buffer.read(MAX_FILE_BYTES + 1)
-        with open(self.path, "rb") as file:  # noqa: PTH123 - a path with a null byte, too
-            return file.read(MAX_FILE_BYTES + 1)
+        # Asking for all that a file may have would set so much memory aside for each.
+        with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123 - a path with a null byte, too
+            text = file.read(_FIRST_LOOK_BYTES)
+            while len(text) <= MAX_FILE_BYTES and (more := file.read(len(text))):
+                text += more
+            return text[: MAX_FILE_BYTES + 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,10 @@ def find_sources(paths: Sequence[str]) -> Iterator[Found]:
     ``.json``, ``.jsonl`` and ``.ndjson`` are, in the order of their names, and hidden folders,
     ``node_modules`` and links to folders are not entered.
     """
+    if len(paths) == 1 and not any(sign in paths[0] for sign in _PATTERN_SIGNS):
+        # Nothing is found twice, and the names need not be kept.
+        yield from _behind(paths[0])
+        return
     seen: set[str] = set()
     for path in paths:
         for found in _behind(path):
@@ -110,21 +121,48 @@ def _is_file(path: str) -> bool:
 def _in_folder(folder: str) -> Iterator[Found]:
     problems: list[OSError] = []
     empty = True
-    for parent, folders, names in os.walk(folder, onerror=problems.append):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and name != _NOT_ENTERED
-        )
-        for name in sorted(names):
-            path = os.path.join(parent, name)  # noqa: PTH118 - Path would drop a leading ./
-            # A pipe or a socket that merely lies there would block for ever; a broken link is a
-            # file that cannot be read.
-            if format_of(name) is not None and (os.path.isfile(path) or not os.path.exists(path)):  # noqa: PTH110, PTH113 - as above
+    pending = [folder]
+    while pending:
+        parent = pending.pop()
+        try:
+            with os.scandir(parent) as found:
+                entries = sorted(found, key=attrgetter("name"))
+        except OSError as error:
+            problems.append(error)
+            continue
+        folders: list[str] = []
+        for entry in entries:
+            name = entry.name
+            if format_of(name) is not None and _is_readable(entry):
                 empty = False
-                yield Source(path)
+                yield Source(entry.path)
+            elif not name.startswith(".") and name != _NOT_ENTERED and _is_folder(entry):
+                folders.append(entry.path)
+        pending.extend(reversed(folders))
     for problem in problems:
         yield Unreachable(str(problem.filename), why(problem))
     if empty and not problems:
         yield EmptyFolder(folder)
+
+
+def _is_readable(entry: os.DirEntry[str]) -> bool:
+    """Say whether there is a file to read, or a broken link, which is told of.
+
+    A pipe or a socket that merely lies there would block for ever.
+    """
+    try:
+        is_file = entry.is_file()
+    except OSError:
+        is_file = False
+    return is_file or not os.path.exists(entry.path)  # noqa: PTH110 - as above
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Say whether *entry* is a folder, and not merely a link to one."""
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def _matching(pattern: str) -> Iterator[Found]:

@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -35,32 +37,57 @@ def in_order(
     """Yield ``work(item)`` for each of *items*, in their order, whatever the number of *jobs*.
 
     With one job nothing leaves this process; more than 61 count as 61. The items are taken as
-    they are needed. An exception of *work*, or of *items*, is raised at its place; Ctrl-C stops
-    the other processes.
+    they are needed. An exception of *work* is raised at its place, one of *items* once it is met;
+    Ctrl-C stops the other processes.
     """
     if jobs <= 1:
         yield from map(work, items)
         return
-    # Most runs have one job, and these two take longer to import than many a file to judge.
+    batches = _batches(items)
+    first = list(itertools.islice(batches, 2))
+    if len(first) < 2:  # noqa: PLR2004 - the work of one process
+        for batch in first:
+            yield from map(work, batch)
+        return
+    if sys.platform == "linux":
+        # A copy of this process starts at once and has everything imported.
+        from dra_config.cli import forks  # noqa: PLC0415 - most runs have one job
+
+        found = forks.in_order(
+            partial(_work_through, work), itertools.chain(first, batches), min(jobs, _MOST) - 1
+        )
+    else:
+        found = _in_a_pool(work, itertools.chain(first, batches), min(jobs, _MOST))
+    with closing(found):
+        for results in found:
+            yield from results
+
+
+def _batches(items: Iterable[_Item]) -> Iterator[Sequence[_Item]]:
+    source = iter(items)
+    while batch := list(itertools.islice(source, _BATCH)):
+        yield batch
+
+
+def _in_a_pool(
+    work: Callable[[_Item], _Result], batches: Iterator[Sequence[_Item]], jobs: int
+) -> Generator[list[_Result]]:
+    """Yield the results of each batch, where no process can be copied."""
+    # These two take longer to import than many a file to judge.
     import multiprocessing  # noqa: PLC0415
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
 
-    # Where it is safe, a copy of this process starts at once and has everything imported.
-    jobs = min(jobs, _MOST)
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_leave_interrupts_alone)
-    source = iter(items)
     pending: deque[Future[list[_Result]]] = deque()
     try:
         while True:
-            while len(pending) < jobs * _BATCHES_AHEAD:
-                batch = list(itertools.islice(source, _BATCH))
-                if not batch:
-                    break
+            ahead = jobs * _BATCHES_AHEAD - len(pending)
+            for batch in itertools.islice(batches, ahead):
                 pending.append(pool.submit(_work_through, work, batch))
             if not pending:
                 break
-            yield from pending.popleft().result()
+            yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

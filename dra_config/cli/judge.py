@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from dra_config import rules, scheme
-from dra_config.catalogue import RULES
+from dra_config.catalogue import RULES, Severity
 from dra_config.catalogue.decode import DRA015
 from dra_config.catalogue.documents import DRA941, DRA944
 from dra_config.catalogue.structure import DRA927
-from dra_config.claims import OpaqueConfig, judge_config
+from dra_config.cli.criteria import Criteria
 from dra_config.cli.findings import FileVerdict, Finding, ObjectReference
-from dra_config.cli.foreign import count_foreign_documents
+from dra_config.cli.glance import judge_file
 from dra_config.cli.objects import (
     FoundConfig,
     FoundObject,
@@ -22,18 +22,13 @@ from dra_config.cli.objects import (
     unfold,
 )
 from dra_config.cli.places import Page
-from dra_config.cli.rewriting.repairs import REPAIRED_RULES, repairs_of
-from dra_config.cli.targets import Implementation, for_target
-from dra_config.gates import FeatureGates
-from dra_config.loading import examine
+from dra_config.cli.targets import for_target
+from dra_config.loading import judge_gates, recognise
 from dra_config.manifests import (
     MAX_FILE_BYTES,
-    ArrayNode,
     Document,
     Format,
     Node,
-    ObjectNode,
-    ScalarNode,
     Span,
     Unreadable,
     duplicate_keys,
@@ -41,11 +36,13 @@ from dra_config.manifests import (
     to_json,
     to_python,
 )
-from dra_config.manifests.templates import holds_action
-from dra_config.rules import Neighbours, yaml_text
+from dra_config.manifests.templates import action_in
+from dra_config.rules import Neighbours
 from dra_config.rules.classic import PARAMETER_KINDS
 from dra_config.violations import FieldPath, Target, Violation
-from dra_config.wire import shown
+from dra_config.wire import Findings, shown
+
+__all__ = ["Criteria", "judge_file", "judge_whole_file", "violations_in"]
 
 _TOO_LARGE: Final = Unreadable(
     0,
@@ -59,26 +56,12 @@ _TEMPLATE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """What documents are held against."""
-
-    gates: FeatureGates | None = None
-    """The feature gates of the cluster; None while nobody knows them."""
-    target: Implementation = Implementation.OURS
-    """Whose plugin prepares the claims."""
-    as_parameters: bool = False
-    """Whether every document is opaque parameters, whatever it calls itself."""
-    driver: str | None = None
-    """The driver that such parameters are addressed to; None to go by their kind."""
-    drivers: frozenset[str] = frozenset(scheme.DRIVERS)
-    """The drivers whose configs are judged; those of others are passed over."""
-
-
-def judge_file(
+def judge_whole_file(
     path: str, text: bytes, criteria: Criteria, syntax: Format | None = None
 ) -> FileVerdict:
     """Return everything that is found in one file, in the order of the places.
+
+    `judge_file` returns the same, and does not read what a glance can tell.
 
     Args:
         path: The name to report; nothing is read from there.
@@ -86,17 +69,6 @@ def judge_file(
         criteria: What to hold its documents against.
         syntax: The syntax of the file; None where the text has to tell.
     """
-    if not criteria.as_parameters:
-        foreign_count = count_foreign_documents(text, syntax)
-        if foreign_count is not None:
-            return FileVerdict(path, foreign_count, 0, ())
-    return judge_whole_file(path, text, criteria, syntax)
-
-
-def judge_whole_file(
-    path: str, text: bytes, criteria: Criteria, syntax: Format | None = None
-) -> FileVerdict:
-    """Return what `judge_file` does, without a look whether the file is worth reading."""
     results: Sequence[Document | Unreadable]
     results = [_TOO_LARGE] if len(text) > MAX_FILE_BYTES else read(text, format=syntax)
     page = Page(path, text)
@@ -199,15 +171,22 @@ class _DocumentVerdict:
         if not ours and config.driver in scheme.DRIVERS:
             yield _passed_over(config)
             return
-        action = _find_action(config.parameters) if ours else None
+        action = action_in(config.parameters) if ours else None
         if action is not None:
             yield Violation.of(DRA941, _TEMPLATE, (*config.path, *action))
             return
         self.config_count += ours
+        known = self._recognised(config.parameters, config.driver) if ours else None
+        if known is not None:
+            yield from (violation.under(config.path) for violation in known)
+            return
+        # What comes now needs every model, which take long to build.
+        from dra_config.claims import OpaqueConfig, judge_config  # noqa: PLC0415
+
         raw = None if config.parameters is None else to_json(config.parameters)
         gates = self._criteria.gates
         if config.index is None:
-            for violation in examine(raw or b"", driver=config.driver, gates=gates).violations:
+            for violation in self._examined(raw or b"", config.driver):
                 if violation.rule != DRA015.id:  # the claim to write instead says it all
                     yield violation.under(config.path)
             return
@@ -217,22 +196,40 @@ class _DocumentVerdict:
         if not ours and not violations:
             yield _passed_over(config)
 
+    def _recognised(self, parameters: Node | None, driver: str) -> Sequence[Violation] | None:
+        """Return what the gates say to a config that is surely right; None if it may be wrong."""
+        if parameters is None or any(duplicate_keys(parameters)):
+            return None
+        config = recognise(to_python(parameters), driver)
+        if config is None:
+            return None
+        found = Findings()
+        judge_gates(config, self._criteria.gates, found)
+        return found.violations
+
+    def _examined(self, raw: bytes, driver: str) -> Sequence[Violation]:
+        from dra_config.loading import examine  # noqa: PLC0415 - as above
+
+        return examine(raw, driver=driver, gates=self._criteria.gates).violations
+
     def judge_bare(self, found: FoundObject) -> None:
         """Judge opaque parameters that stand on their own."""
-        action = _find_action(found.node)
+        action = action_in(found.node)
         if action is not None:
             self._add(found, [Violation.of(DRA941, _TEMPLATE, action)])
             return
         self.config_count += 1
         driver = self._criteria.driver or driver_of(found.kind)
-        raw = to_json(found.node)
-        self._add(found, examine(raw, driver=driver, gates=self._criteria.gates).violations)
+        known = self._recognised(found.node, driver)
+        self._add(found, self._examined(to_json(found.node), driver) if known is None else known)
 
     def _add(self, found: FoundObject, violations: Iterable[Violation]) -> None:
         """Give each of *violations*, with paths from the root of *found*, its place."""
         for violation in violations:
             counted = for_target(violation.under(found.path), self._criteria.target)
             if counted.rule == DRA015.id and counted.suggestion and not found.inline:
+                from dra_config.rules import yaml_text  # noqa: PLC0415 - as above
+
                 config = json.loads(counted.suggestion)
                 ordered = {"apiVersion": config["apiVersion"], "kind": config["kind"], **config}
                 counted = counted._replace(suggestion=yaml_text.render(ordered))
@@ -240,9 +237,16 @@ class _DocumentVerdict:
 
 
 def _repaired(
-    violations: Iterable[tuple[Violation, FoundObject]], criteria: Criteria
+    violations: Sequence[tuple[Violation, FoundObject]], criteria: Criteria
 ) -> set[tuple[str, FieldPath]]:
     """Return which violations ``dra-config fix`` repairs, by their rules and their paths."""
+    if all(violation.severity is Severity.NOTE for violation, _ in violations):
+        return set()
+    from dra_config.cli.rewriting.repairs import (  # noqa: PLC0415 - it brings the models along
+        REPAIRED_RULES,
+        repairs_of,
+    )
+
     # The gates decide nothing that can be repaired, and the command does not know them.
     criteria = replace(criteria, gates=None)
     repairable: dict[FieldPath, FoundObject] = {}
@@ -276,25 +280,3 @@ def _repeated(
 
 def _is_inside(path: FieldPath, parents: set[FieldPath]) -> bool:
     return any(path[: len(parent)] == parent and path != parent for parent in parents)
-
-
-def _find_action(node: Node | None, path: FieldPath = ()) -> FieldPath | None:
-    """Return the path of the first text in *node* that a template engine has yet to replace."""
-    match node:
-        case ScalarNode(value=str() as text):
-            return path if holds_action(text) else None
-        case ObjectNode(members=members):
-            for member in members:
-                found = _find_action(member.value, (*path, member.key))
-                if holds_action(member.key):
-                    return (*path, member.key)
-                if found is not None:
-                    return found
-        case ArrayNode(items=items):
-            for index, item in enumerate(items):
-                found = _find_action(item, (*path, index))
-                if found is not None:
-                    return found
-        case _:
-            pass
-    return None

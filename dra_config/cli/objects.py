@@ -5,17 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from dra_config import rules, scheme
-from dra_config.claims import CONFIG_LISTS, GROUP
+from dra_config.carriers import CONFIG_LISTS, GROUP
 from dra_config.cli.findings import ObjectReference
+from dra_config.cli.foreign import looks_like_config
 from dra_config.manifests import ArrayNode, Member, Node, ObjectNode, ScalarNode
 from dra_config.rules import classic
 from dra_config.violations import FieldPath
 
-_KINDS: Final = frozenset(kind for _, kind in scheme.MODELS)
-_KINDS_IN_LOWER_CASE: Final = frozenset(kind.lower() for kind in _KINDS)
-_SHARED_GROUP: Final = "nvidia.com"
-"""The GPU Operator has objects of its own in this group, so the group alone tells nothing."""
-_GROUPS: Final = {version.rpartition("/")[0] for version in scheme.API_VERSIONS} - {_SHARED_GROUP}
+_CONFIG_GROUPS: Final = frozenset(version.rpartition("/")[0] for version in scheme.API_VERSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +51,7 @@ class FoundObject:
     @property
     def is_bare_config(self) -> bool:
         """Whether it looks like opaque parameters that stand on their own."""
-        if self.is_judged or self.kind in scheme.OBJECT_KINDS:
-            return False
-        return self.group in _GROUPS or self.kind.lower() in _KINDS_IN_LOWER_CASE
+        return not self.is_judged and looks_like_config(self.group, self.kind)
 
     @property
     def reference(self) -> ObjectReference:
@@ -153,7 +148,7 @@ def _classic_config(found: FoundObject) -> Iterator[FoundConfig]:
     if isinstance(parameters, ObjectNode):
         inner = FoundObject(path, parameters, header(parameters, "apiVersion"), "")
         kind = header(parameters, "kind")
-        if kind in _KINDS and (inner.group in _GROUPS or inner.group == _SHARED_GROUP):
+        if kind in scheme.KINDS and inner.group in _CONFIG_GROUPS:
             yield FoundConfig(path, None, driver_of(kind), parameters)
 
 

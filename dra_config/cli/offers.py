@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from dra_config.cli.criteria import Criteria
 from dra_config.cli.findings import FileVerdict, Finding, Replacement
-from dra_config.cli.judge import Criteria, violations_in
+from dra_config.cli.judge import violations_in
 from dra_config.cli.objects import FoundObject, unfold
 from dra_config.cli.rewriting.documents import Plan, edits_of, rewrite
 from dra_config.cli.rewriting.repairs import repairs_of

@@ -1,14 +1,18 @@
 """What becomes of the verdicts of a run: filtered, counted, shown, and one exit code."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dra_config.catalogue import Severity
-from dra_config.cli.baseline import Baseline, BaselineWriter
-from dra_config.cli.changes import Changes
 from dra_config.cli.files import Found, Source, Unreachable
-from dra_config.cli.findings import Amount, FileVerdict, Tally, fails, shown
+from dra_config.cli.findings import Amount, FileVerdict, Finding, Tally, fails, shown
 from dra_config.cli.report import Reporter
 from dra_config.cli.surroundings import ExitCode, Surroundings
+
+if TYPE_CHECKING:
+    from dra_config.cli.baseline import Baseline, BaselineWriter
+    from dra_config.cli.changes import Changes
 
 _STALE_SHOWN = 5
 
@@ -17,11 +21,11 @@ _STALE_SHOWN = 5
 class Filters:
     """What is left out of the findings because it is known already."""
 
-    changes: Changes | None = None
+    changes: "Changes | None" = None
     """What changed since a commit; None to judge everything."""
-    baseline: Baseline | None = None
+    baseline: "Baseline | None" = None
     """What the team lives with."""
-    writer: BaselineWriter | None = None
+    writer: "BaselineWriter | None" = None
     """Takes everything that is found, so that it is known from now on."""
 
 
@@ -41,6 +45,7 @@ class Outcome:
         self._reporter = reporter
         self._surroundings = surroundings
         self._filters = filters
+        self._filters_anything = filters != Filters()
         self._amount = amount
         self._strict = strict
         self._tally = Tally()
@@ -54,10 +59,13 @@ class Outcome:
 
     def add(self, verdict: FileVerdict) -> None:
         """Take the verdict on one file."""
-        verdict = self._filter(verdict)
+        if self._filters_anything:
+            verdict = self._filter(verdict)
         self._tally.add(verdict)
-        self._failed |= any(fails(finding, strict=self._strict) for finding in verdict.findings)
-        findings = shown(verdict.findings, self._amount, strict=self._strict)
+        findings: Sequence[Finding] = verdict.findings
+        if findings:
+            self._failed |= any(fails(finding, strict=self._strict) for finding in findings)
+            findings = shown(findings, self._amount, strict=self._strict)
         self._reporter.show(verdict.path, findings)
 
     def miss(self, found: Unreachable) -> None:

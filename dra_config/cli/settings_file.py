@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias, cast
 from dra_config.cli.arguments import WrongUsage, did_you_mean
 from dra_config.cli.files import STANDARD_INPUT, why
 from dra_config.cli.fingerprints import portable_path
+from dra_config.cli.rule_pages import is_template
 
 OWN_FILE: Final = ".dra-config.toml"
 """The file whose keys stand at the top; in one folder it beats the other."""
@@ -28,6 +29,10 @@ def _switch(value: object) -> Value | None:
     return value if isinstance(value, bool) else None
 
 
+def _address(value: object) -> Value | None:
+    return value if isinstance(value, str) and is_template(value) else None
+
+
 def _texts(value: object) -> Value | None:
     if not isinstance(value, list):
         return None
@@ -42,6 +47,10 @@ _FORMS: Final[Mapping[str, tuple[str, Callable[[object], Value | None]]]] = Mapp
         "feature-gates": ("a text such as 'MPSSupport=true'", _text),
         "ignore": ("a list of texts", _texts),
         "output": ("a text", _text),
+        "rule-pages": (
+            "an http or https address, in which {rule} or {anchor} may stand",
+            _address,
+        ),
         "select": ("a list of texts", _texts),
         "strict": ("true or false", _switch),
         "target": ("a text", _text),
@@ -49,7 +58,7 @@ _FORMS: Final[Mapping[str, tuple[str, Callable[[object], Value | None]]]] = Mapp
 )
 KEYS: Final = tuple(_FORMS)
 """Every key but ``overrides``, in the order of the alphabet."""
-_OF_THE_RUN: Final = frozenset({"output", "strict"})
+OF_THE_RUN: Final = frozenset({"output", "rule-pages", "strict"})
 """Keys that hold for a whole run, so that no override can change them for some files."""
 
 
@@ -118,6 +127,20 @@ class SettingsFiles:
         return self._found[folder]
 
 
+def read_rule_pages(folder: str) -> str | None:
+    """Return where the settings of *folder* or above it say that the pages of rules are.
+
+    Args:
+        folder: An absolute path.
+
+    Raises:
+        WrongUsage: As `SettingsFiles.find`.
+    """
+    found = SettingsFiles(folder).find_in(folder)
+    address = found.values.get("rule-pages") if found else None
+    return address if isinstance(address, str) else None
+
+
 def _read_folder(folder: str) -> SettingsFile | None:
     own = os.path.join(folder, OWN_FILE)  # noqa: PTH118 - any text
     table = _read_table(own)
@@ -173,7 +196,7 @@ def _settings(path: str, table: object) -> SettingsFile:
         paths = _texts(inner.pop("paths", None))
         if not isinstance(paths, tuple):
             raise WrongUsage(f"{where} needs paths, a list of patterns")
-        for key in _OF_THE_RUN & inner.keys():
+        for key in OF_THE_RUN & inner.keys():
             raise WrongUsage(f"{where}: {key} holds for a whole run and cannot be overridden")
         listed.append((paths, _values(where, inner)))
     return SettingsFile(path, _values(path, keys), tuple(listed))

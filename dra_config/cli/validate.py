@@ -2,14 +2,14 @@
 
 import os
 from argparse import Namespace
+from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TextIO
+from dataclasses import replace
+from typing import Final, NamedTuple, TextIO, TypeAlias
 
 from dra_config import scheme
 from dra_config.cli import jobs
 from dra_config.cli.arguments import WrongUsage
-from dra_config.cli.baseline import Baseline, BaselineWriter
 from dra_config.cli.effective import Plan, Plans, describe, unknown_driver
 from dra_config.cli.files import (
     STANDARD_INPUT,
@@ -21,12 +21,14 @@ from dra_config.cli.files import (
     why,
 )
 from dra_config.cli.findings import Amount, FileVerdict
-from dra_config.cli.ignores import apply_ignores
-from dra_config.cli.judge import judge_file
+from dra_config.cli.foreign import COMMENT
+from dra_config.cli.glance import judge_file
 from dra_config.cli.outcome import Filters, Outcome
 from dra_config.cli.progress import Progress
 from dra_config.cli.report import make_reporter
 from dra_config.cli.surroundings import ExitCode, Surroundings
+
+_MARK: Final = COMMENT.encode()
 
 
 def run(options: Namespace, surroundings: Surroundings) -> int:
@@ -99,6 +101,10 @@ def _filters(options: Namespace, folder: str) -> Filters:
         from dra_config.cli.diff import read_changes  # noqa: PLC0415 - seldom needed
 
         changes = read_changes(options.diff_from, folder)
+    if options.baseline is None and options.write_baseline is None:
+        return Filters(changes=changes)
+    from dra_config.cli.baseline import Baseline, BaselineWriter  # noqa: PLC0415 - as above
+
     return Filters(
         changes=changes,
         baseline=None if options.baseline is None else Baseline.read(options.baseline),
@@ -106,9 +112,8 @@ def _filters(options: Namespace, folder: str) -> Filters:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One file and how it is judged; it travels to another process."""
+class _Task(NamedTuple):
+    """One file and how it is judged."""
 
     found: Found
     plan: Plan | None = None
@@ -127,7 +132,12 @@ def _judge(task: _Task, stdin: TextIO | None = None) -> FileVerdict | Found:
     except OSError as error:
         return Unreachable(source.path, why(error))
     verdict = judge_file(source.path, text, task.plan.criteria, source.format)
-    verdict = apply_ignores(verdict, text, source.format)
+    if _MARK in text:
+        from dra_config.cli.ignores import apply_ignores  # noqa: PLC0415 - seldom needed
+
+        verdict = apply_ignores(verdict, text, source.format)
+    if not verdict.findings:
+        return verdict
     selection = task.plan.selection
     kept = tuple(finding for finding in verdict.findings if selection.keeps(finding.rule))
     verdict = replace(verdict, findings=kept)
@@ -138,12 +148,24 @@ def _judge(task: _Task, stdin: TextIO | None = None) -> FileVerdict | Found:
     return verdict
 
 
-def _judge_elsewhere(task: _Task) -> FileVerdict | Found:
+_Sent: TypeAlias = tuple[str | Found, Plan | None, bool]
+"""What another process is told of a task: no more than it cannot do without."""
+
+
+def _judge_elsewhere(sent: _Sent) -> FileVerdict | Found | tuple[int, int]:
     """Return the verdict on one file, in another process than that which has standard input.
 
-    Standard input itself comes back as it is, to be judged where it can be read.
+    Standard input itself comes back as it is, to be judged where it can be read. Of a file in
+    which nothing was found only the numbers of documents and configs come back.
     """
-    return task.found if task.found.path == STANDARD_INPUT else _judge(task)
+    found, plan, shows_edits = sent
+    source = Source(found) if isinstance(found, str) else found
+    if source.path == STANDARD_INPUT:
+        return source
+    verdict = _judge(_Task(source, plan, shows_edits))
+    if isinstance(verdict, FileVerdict) and not verdict.findings:
+        return verdict.documents, verdict.configs
+    return verdict
 
 
 class _Run:
@@ -200,7 +222,17 @@ class _Run:
             stdin = self._surroundings.stdin
             yield from (_judge(task, stdin) for task in tasks)
             return
-        yield from jobs.in_order(_judge_elsewhere, tasks, self._jobs)
+        waiting: deque[str] = deque()
+
+        def sent() -> Iterator[_Sent]:
+            for task in tasks:
+                path = task.found.path
+                waiting.append(path)
+                yield path if isinstance(task.found, Source) else task.found, *task[1:]
+
+        for result in jobs.in_order(_judge_elsewhere, sent(), self._jobs):
+            path = waiting.popleft()
+            yield FileVerdict(path, *result, ()) if isinstance(result, tuple) else result
 
     def _task(self, found: Found) -> _Task:
         plan = self._plans.plan_for(found.path) if isinstance(found, Source) else None

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from dra_config.legacy import fabric_fork, gpu_v1alpha1, resource_v1alpha1
+from dra_config.lazily import lazily
 
-VERSIONS = (gpu_v1alpha1, resource_v1alpha1, fabric_fork)
-"""One module per apiVersion, each with its ``API_VERSION`` and its ``KINDS``."""
+if TYPE_CHECKING:
+    from dra_config.legacy.versions import VERSIONS
 
 RENAMED_KINDS: Mapping[str, str] = MappingProxyType({"GpuConfiguration": "GpuConfig"})
 """Kinds whose name has changed since, by the former name."""
 
 __all__ = ["RENAMED_KINDS", "VERSIONS"]
+
+__getattr__ = lazily(__name__, {"VERSIONS": ".versions"})

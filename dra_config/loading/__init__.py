@@ -4,46 +4,38 @@ The package is not called ``load`` because the public function is: a package tha
 lazily cannot have a function and a module of one name.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from dra_config import hub, scheme
-from dra_config.gates import FeatureGates
-from dra_config.loading.examination import MAX_PARAMETERS_BYTES, Examined, examine, judge
-from dra_config.violations import InvalidConfig, Violation
+from dra_config.lazily import lazily
 
-__all__ = ["MAX_PARAMETERS_BYTES", "Examined", "Loaded", "examine", "judge", "load"]
+if TYPE_CHECKING:
+    from dra_config.loading.door import Loaded, load
+    from dra_config.loading.examination import MAX_PARAMETERS_BYTES, Examined, examine, judge
+    from dra_config.loading.gate_rules import judge_gates
+    from dra_config.loading.recognition import recognise
 
-_DEFAULT_GATES = FeatureGates()
+__all__ = [
+    "MAX_PARAMETERS_BYTES",
+    "Examined",
+    "Loaded",
+    "examine",
+    "judge",
+    "judge_gates",
+    "load",
+    "recognise",
+]
 
-
-class Loaded(NamedTuple):
-    """A config that can be used."""
-
-    config: hub.Config
-    warnings: tuple[Violation, ...]
-    """What does not do what it seems to do."""
-
-
-def load(
-    parameters: bytes | str | Mapping[str, object],
-    *,
-    driver: str = scheme.GPU_DRIVER,
-    gates: FeatureGates = _DEFAULT_GATES,
-) -> Loaded:
-    """Return the settled config that *parameters* stand for.
-
-    Args:
-        parameters: What stands under ``opaque.parameters``, as JSON text of at most 10240 bytes.
-            Text is preferred, because Python objects have lost their repeated keys.
-        driver: The driver that the parameters are addressed to, one of `scheme.DRIVERS`.
-        gates: The feature gates of the installation; the catalogue's defaults if left out.
-
-    Raises:
-        InvalidConfig: With every violation, if any of them is an error.
-        KeyError: If *driver* is not one whose parameters are known.
-    """
-    config, violations = judge(parameters, driver, gates)
-    if config is None:
-        raise InvalidConfig(violations)
-    return Loaded(config, violations)
+# A config that is recognised needs none of the models that the rest is built of.
+__getattr__ = lazily(
+    __name__,
+    {
+        "MAX_PARAMETERS_BYTES": ".examination",
+        "Examined": ".examination",
+        "Loaded": ".door",
+        "examine": ".examination",
+        "judge": ".examination",
+        "judge_gates": ".gate_rules",
+        "load": ".door",
+        "recognise": ".recognition",
+    },
+)

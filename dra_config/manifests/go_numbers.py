@@ -2,8 +2,6 @@
 
 import math
 import re
-import struct
-from decimal import Decimal
 from typing import Final
 
 _MIN_INT64: Final = -(2**63)
@@ -53,6 +51,8 @@ def json_text(number: float) -> str:
     if number == 0:
         return "-0" if math.copysign(1, number) < 0 else "0"
     if 1e-6 <= abs(number) < 1e21:  # noqa: PLR2004 - the bounds of Go's encoder
+        from decimal import Decimal  # noqa: PLC0415 - few files have such a number
+
         text = format(Decimal(repr(number)), "f")
         return text.removesuffix(".0")
     digits, exponent = repr(number).split("e")
@@ -63,6 +63,9 @@ def json_text(number: float) -> str:
 
 def key_text(number: float) -> str:
     """Return *number* as kubectl writes it as a key: through 32 bits, in Go's format ``%g``."""
+    import struct  # noqa: PLC0415 - few files have such a key
+    from decimal import Decimal  # noqa: PLC0415
+
     if math.isnan(number):
         return ".nan"
     try:

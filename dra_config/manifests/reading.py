@@ -2,33 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from dra_config.manifests.failures import DOES_NOT_PARSE, FILE_TOO_LARGE, DocumentError
+from dra_config.manifests.formats import Format
 from dra_config.manifests.json_reader import JsonReader, read_json, read_json_lines
 from dra_config.manifests.limits import MAX_FILE_BYTES
 from dra_config.manifests.lines import LineTable, count_lines
 from dra_config.manifests.nodes import Document, Node, ScalarNode, Span, Unreadable
 from dra_config.manifests.yaml_reader import read_yaml
 
-Format: TypeAlias = Literal["yaml", "json", "jsonl"]
-"""The syntax of a file."""
-
-_FORMATS: Final[dict[str, Format]] = {
-    "yaml": "yaml",
-    "yml": "yaml",
-    "json": "json",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-}
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _JSON_OBJECT: Final = re.compile(r'\s*\{\s*["}]')
 _REST_OF_LINE: Final = re.compile(r"\s*?(?:\n|(?=\S)|\Z)")
-
-
-def format_of(name: str) -> Format | None:
-    """Return the format that the suffix of file *name* promises, or None."""
-    return _FORMATS.get(name.rpartition(".")[2].lower()) if "." in name else None
 
 
 def read(text: str | bytes, *, format: Format | None = None) -> list[Document | Unreadable]:  # noqa: A002 - the word users know

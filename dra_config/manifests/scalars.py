@@ -1,9 +1,7 @@
 """What a YAML scalar means to kubectl, which decodes YAML 1.1 in the way of go-yaml v2."""
 
-import base64
 import math
 import re
-from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from dra_config.manifests.go_numbers import parse_float, parse_integer
@@ -120,6 +118,8 @@ def _binary(text: str) -> str:
     compact = text.replace("\n", "").replace("\r", "")
     if _BASE64.fullmatch(compact) is None:
         raise ScalarError("The value tagged !!binary is not base64.")
+    import base64  # noqa: PLC0415 - few files have such a tag
+
     decoded = base64.b64decode(compact)
     return re.sub("[\udc80-\udcff]", "\ufffd", decoded.decode("utf-8", "surrogateescape"))
 
@@ -137,6 +137,8 @@ def _is_timestamp(text: str) -> bool:
     elif zone:
         return False
     year, month, day, hour, minute, second = (int(group or 0) for group in match.groups())
+    from datetime import UTC, datetime  # noqa: PLC0415 - few files have such a tag
+
     try:
         # The year 0, which Python does not know, is a leap year, too.
         datetime(year or 4, month, day, hour, minute, second, tzinfo=UTC)

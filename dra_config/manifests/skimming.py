@@ -74,10 +74,12 @@ def skim(text: str) -> int | None:
 
 def _is_plain(text: str) -> bool:
     """Say whether *text* has no sign of anything that needs a look at the values."""
+    for sign in _SIGNS:
+        if sign in text:
+            return False
     braceless = text.replace("{}", "")
     return not (
-        any(sign in text for sign in _SIGNS)
-        or (any(sign in braceless for sign in "&*!?{") and _INDICATORS.search(text))
+        (any(sign in braceless for sign in "&*!?{") and _INDICATORS.search(text))
         or _NUMBERS.search(text)
         or _NO_NUMBERS.search(text)
         or text.count("[") > _MAX_BRACKETS

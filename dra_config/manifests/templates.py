@@ -4,7 +4,8 @@ import re
 from collections.abc import Container
 from typing import Final
 
-from dra_config.manifests.nodes import Span
+from dra_config.manifests.nodes import ArrayNode, Node, ObjectNode, ScalarNode, Span
+from dra_config.violations import FieldPath
 
 _TOKEN: Final = re.compile(
     r"""(?P<action>\{\{|\{%)|"[^"\\]*(?:\\.[^"\\]*)*"|'[^']*(?:''[^']*)*'|(?:^|(?<=\s))\#.*"""
@@ -20,6 +21,33 @@ def holds_action(text: str) -> bool:
         if start >= 0 and text.find(closing, start + 2) >= 0:
             return True
     return False
+
+
+def action_in(node: Node | None, path: FieldPath = ()) -> FieldPath | None:
+    """Return the path of the first text in *node* that a template engine has yet to replace.
+
+    Args:
+        node: A value of a document that could be read.
+        path: The path of *node*.
+    """
+    match node:
+        case ScalarNode(value=str() as text):
+            return path if holds_action(text) else None
+        case ObjectNode(members=members):
+            for member in members:
+                found = action_in(member.value, (*path, member.key))
+                if holds_action(member.key):
+                    return (*path, member.key)
+                if found is not None:
+                    return found
+        case ArrayNode(items=items):
+            for index, item in enumerate(items):
+                found = action_in(item, (*path, index))
+                if found is not None:
+                    return found
+        case _:
+            pass
+    return None
 
 
 def find_action(text: str, first_line: int, literal_lines: Container[int]) -> Span | None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from dra_config.claims import CONFIG_LISTS, GROUP
-from dra_config.rules import compute_domain_objects, structure
+from dra_config.carriers import CONFIG_LISTS, GROUP
+from dra_config.rules import structure
 from dra_config.rules.classic import PARAMETER_GROUP, PARAMETER_KINDS, Neighbours
 from dra_config.rules.trees import Tree, as_text, group_and_version
+from dra_config.v1beta1 import API_VERSION
 from dra_config.violations import Violation
 
 __all__ = ["JUDGMENTS", "Judgment", "Neighbours", "Tree", "is_judged", "judge"]
@@ -34,8 +35,15 @@ _CLASSIC_PARAMETERS: Final = frozenset({"ResourceClaimParameters", "ResourceClas
 _VENDOR_PARAMETERS: Final = PARAMETER_KINDS | {"DeviceClassParameters"}
 
 
+_COMPUTE_DOMAIN_GROUP: Final = API_VERSION.partition("/")[0]
+_COMPUTE_DOMAIN_KINDS: Final = frozenset({"ComputeDomain", "ComputeDomainClique"})
+
+
 def _compute_domain_object(tree: Tree, _neighbours: Neighbours) -> Iterator[Violation]:
-    return compute_domain_objects.judge_object(tree)
+    # The models of these objects take long to build, and few files hold any.
+    from dra_config.rules.compute_domain_objects import judge_object  # noqa: PLC0415
+
+    return judge_object(tree)
 
 
 JUDGMENTS: Final = (
@@ -45,7 +53,7 @@ JUDGMENTS: Final = (
     Judgment(PARAMETER_GROUP, _VENDOR_PARAMETERS, structure.classic_parameters),
     Judgment(GROUP, frozenset(CONFIG_LISTS), structure.api_version_deprecated),
     Judgment(GROUP, frozenset(CONFIG_LISTS), structure.api_version_not_served),
-    Judgment(compute_domain_objects.GROUP, compute_domain_objects.KINDS, _compute_domain_object),
+    Judgment(_COMPUTE_DOMAIN_GROUP, _COMPUTE_DOMAIN_KINDS, _compute_domain_object),
 )
 """Every function that judges an object, in the order in which they speak."""
 

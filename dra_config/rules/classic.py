@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from dra_config import legacy, scheme
-from dra_config.rules import classic_selectors, yaml_text
 from dra_config.rules.current_version import metadata_to_write, object_to_write
 from dra_config.rules.trees import Tree, as_list, as_object, as_text, group_and_version, inside
 from dra_config.v1beta1 import API_VERSION
@@ -89,8 +88,11 @@ def _text(tree: Tree, draft: _Draft) -> str:
     if kind == "ResourceClaimTemplate":
         inner = as_object(inside(tree, "spec", "metadata"))
         spec = {**({"metadata": inner} if inner else {}), "spec": spec}
+    # It takes long to import, and there is seldom anything to write.
+    from dra_config.rules.yaml_text import render  # noqa: PLC0415
+
     comments = "".join(f"# {comment}\n" for comment in draft.comments)
-    return comments + yaml_text.render(object_to_write(kind, metadata_to_write(tree), spec))
+    return comments + render(object_to_write(kind, metadata_to_write(tree), spec))
 
 
 def _devices(
@@ -137,7 +139,9 @@ def _from_parameters(parameters: Tree) -> _Draft:
     if as_text(parameters.get("kind")) in _MIG_KINDS:
         return _from_mig_parameters(spec, sharing)
     config = {"apiVersion": API_VERSION, "kind": "GpuConfig", "sharing": sharing}
-    selector, lost = classic_selectors.expression(spec.get("selector"))
+    from dra_config.rules.classic_selectors import expression  # noqa: PLC0415 - as above
+
+    selector, lost = expression(spec.get("selector"))
     devices = _devices(
         scheme.GPU_DRIVER,
         count=spec.get("count"),

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from dra_config.claims import GROUP, SERVED_VERSIONS
+from dra_config.carriers import GROUP, SERVED_VERSIONS
 from dra_config.rules.trees import Tree, as_list, as_object
 
 API_VERSION: Final = f"{GROUP}/{SERVED_VERSIONS[0]}"

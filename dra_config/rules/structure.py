@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+from dra_config.carriers import SERVED_VERSIONS
 from dra_config.catalogue.structure import DRA901, DRA902, DRA903
-from dra_config.claims import SERVED_VERSIONS
-from dra_config.rules import classic, yaml_text
+from dra_config.rules import classic
 from dra_config.rules.classic import Neighbours
 from dra_config.rules.current_version import (
     API_VERSION,
@@ -26,6 +26,13 @@ _CLASSES_COME: Final = (
 )
 
 
+def _render(tree: Tree) -> str:
+    # It takes long to import, and there is seldom anything to write.
+    from dra_config.rules.yaml_text import render  # noqa: PLC0415
+
+    return render(tree)
+
+
 def classic_claim(tree: Tree, neighbours: Neighbours) -> Iterator[Violation]:
     """Judge DRA901 for a claim or template, with the claim to write as the suggestion."""
     kind = as_text(tree["kind"])
@@ -37,7 +44,7 @@ def classic_claim(tree: Tree, neighbours: Neighbours) -> Iterator[Violation]:
     if fields or "devices" not in spec:
         text = classic.claim_to_write(tree, neighbours)
     else:
-        text = yaml_text.render(rewritten(tree))
+        text = _render(rewritten(tree))
     what = "template" if kind == "ResourceClaimTemplate" else "claim"
     instead = f"no API server takes it any more; write the {what} for {API_VERSION}"
     if version in _CLASSIC_VERSIONS:
@@ -57,7 +64,7 @@ def classic_class(tree: Tree, _neighbours: Neighbours) -> Iterator[Violation]:
     if driver:
         selectors = [{"cel": {"expression": f"device.driver == {json.dumps(driver)}"}}]
         spec = {"selectors": selectors}
-        text = yaml_text.render(object_to_write("DeviceClass", metadata_to_write(tree), spec))
+        text = _render(object_to_write("DeviceClass", metadata_to_write(tree), spec))
     message = (
         "ResourceClass belongs to classic DRA, and no API server takes it any more; write a "
         f"DeviceClass of {API_VERSION}"
@@ -102,5 +109,5 @@ def api_version_not_served(tree: Tree, _neighbours: Neighbours) -> Iterator[Viol
     message = (
         f"there is no {as_text(tree['kind'])} in {shown(tree['apiVersion'])}; write {API_VERSION}"
     )
-    text = yaml_text.render(rewritten(tree))
+    text = _render(rewritten(tree))
     yield Violation.of(DRA903, message, ("apiVersion",), suggestion=text)

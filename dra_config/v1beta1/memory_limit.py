@@ -13,9 +13,9 @@ from dra_config.catalogue.sharing import (
     DRA116,
     DRA118,
 )
-from dra_config.quantity import MAX_BYTES, NotAQuantity, parse_bytes
+from dra_config.quantity import MAX_BYTES, WHITE_SPACE, NotAQuantity, parse_bytes
 from dra_config.violations import FieldPath, MapKey, Target
-from dra_config.wire import WHITE_SPACE, Findings, shown
+from dra_config.wire import Findings, shown
 
 MEBIBYTE_BYTES = 2**20
 

@@ -1,12 +1,24 @@
 """What every wire version is made of: the closed shape, its markers, its text and its findings."""
 
-from dra_config.wire.findings import Findings
-from dra_config.wire.markers import Elsewhere, EmptyIsAbsent, IfAbsent, Judged, NeedsGate, Unit
-from dra_config.wire.model import WireConfig, WireModel
-from dra_config.wire.values import WHITE_SPACE, DeviceLimitText, QuantityText, shown, whole
+from typing import TYPE_CHECKING
+
+from dra_config.lazily import lazily
+
+if TYPE_CHECKING:
+    from dra_config.wire.findings import Findings
+    from dra_config.wire.markers import (
+        Elsewhere,
+        EmptyIsAbsent,
+        IfAbsent,
+        Judged,
+        NeedsGate,
+        Unit,
+    )
+    from dra_config.wire.model import WireConfig, WireModel
+    from dra_config.wire.quoting import shown
+    from dra_config.wire.values import DeviceLimitText, QuantityText, whole
 
 __all__ = [
-    "WHITE_SPACE",
     "DeviceLimitText",
     "Elsewhere",
     "EmptyIsAbsent",
@@ -21,3 +33,23 @@ __all__ = [
     "shown",
     "whole",
 ]
+
+# Sentences and findings are wanted also where nothing has to be read by a model of pydantic.
+__getattr__ = lazily(
+    __name__,
+    {
+        "DeviceLimitText": ".values",
+        "Elsewhere": ".markers",
+        "EmptyIsAbsent": ".markers",
+        "Findings": ".findings",
+        "IfAbsent": ".markers",
+        "Judged": ".markers",
+        "NeedsGate": ".markers",
+        "QuantityText": ".values",
+        "Unit": ".markers",
+        "WireConfig": ".model",
+        "WireModel": ".model",
+        "shown": ".quoting",
+        "whole": ".values",
+    },
+)

@@ -15,7 +15,7 @@ from dra_config.violations import FieldPath, Target, Violation
 from dra_config.wire import shape
 from dra_config.wire.markers import EmptyIsAbsent, Judged
 from dra_config.wire.model import WireModel
-from dra_config.wire.values import JsonFloat, shown
+from dra_config.wire.quoting import JsonFloat, shown
 
 Shape = TypeVar("Shape", bound=WireModel)
 

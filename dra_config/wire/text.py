@@ -9,7 +9,7 @@ from typing import NoReturn
 from pydantic import JsonValue
 
 from dra_config.violations import FieldPath
-from dra_config.wire.values import JsonFloat, shown
+from dra_config.wire.quoting import JsonFloat, shown
 
 MAX_DEPTH = 32
 """How deep objects and lists may nest; no config has more than five levels."""

@@ -1,38 +1,19 @@
-"""Values of the wire that JSON has no type for, and how a value is quoted in a sentence."""
+"""Values of the wire that JSON has no type for: quantities."""
 
-import json
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from dra_config import quantity
+from dra_config.quantity import WHITE_SPACE
+from dra_config.wire.quoting import JsonFloat
 
-_SHOWN_CHARACTERS = 60
-
-WHITE_SPACE = " \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
-"""What Kubernetes' JSON reader trims from a quantity; control characters are not among it."""
 _QUANTITY_PATTERN = quantity.PATTERN.replace(r"\s", f"[{WHITE_SPACE}]")
 """Every engine has its own idea of white space, so the pattern lists the characters."""
 _SMALLEST_NUMBER = 2**20 - 1
 """A number of bytes above this one is rounded up to at least one mebibyte."""
-
-
-class JsonFloat(float):
-    """A JSON number that is no integer of ordinary length, together with its text."""
-
-    __slots__ = ("text",)
-
-    def __new__(cls, text: str) -> Self:
-        """Read *text*; a number too large for a float becomes infinite."""
-        number = super().__new__(cls, text)
-        number.text = text
-        return number
-
-    text: str
 
 
 class _QuantityText:
@@ -91,22 +72,3 @@ def whole(pattern: str) -> JsonSchemaValue:
     Some engines let a line break stand behind the ``$``, so one is excluded.
     """
     return {"pattern": pattern, "not": {"type": "string", "pattern": "\n"}}
-
-
-def shown(value: object) -> str:
-    """Return *value* as it stands in a sentence: single quotes, at most 60 characters."""
-    if isinstance(value, JsonFloat):
-        text = value.text
-    elif isinstance(value, str):
-        text = f"'{_printable(value)}'"
-    else:
-        text = _printable(json.dumps(value, ensure_ascii=False))
-    if len(text) <= _SHOWN_CHARACTERS:
-        return text
-    return f"{text[: _SHOWN_CHARACTERS - 1]}…"
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

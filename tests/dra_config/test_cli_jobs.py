@@ -1,16 +1,18 @@
 """--jobs: several processes, one order; and the bar of a long run."""
 
 import io
+import itertools
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dra_config.cli import jobs, main
+from dra_config.cli import forks, jobs, main
 from dra_config.cli.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,44 @@ def fail_at_100(number: int) -> int:
 def test_results_come_in_the_order_of_the_items(count: int) -> None:
     assert list(jobs.in_order(double, range(500), count)) == list(range(0, 1000, 2))
     assert list(jobs.in_order(double, [], count)) == []
+
+
+def test_results_come_in_order_where_no_process_can_be_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert list(jobs.in_order(double, range(200), 2)) == list(range(0, 400, 2))
+    with pytest.raises(LookupError, match="the hundredth"):
+        list(jobs.in_order(fail_at_100, range(200), 2))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_what_has_been_done_is_told_before_an_exception() -> None:
+    results = jobs.in_order(fail_at_100, range(500), 3)
+    told = list(itertools.islice(results, 96))
+    assert told == list(range(96))
+    with pytest.raises(LookupError, match="the hundredth"):
+        next(results)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_a_copy_that_ends_too_early_is_no_end_of_the_work() -> None:
+    here = os.getpid()
+    with pytest.raises(forks.CopyEndedError):
+        list(forks.in_order(partial(leave_unless, here), iter([[1]] * 20), 1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_long_messages_in_both_directions_do_not_block() -> None:
+    batches = [["x" * 300_000] * 2, ["y"], ["z" * 50_000] * 8] * 4
+    assert list(forks.in_order(list, iter(batches), 2)) == batches
+
+
+def leave_unless(process: int, batch: object) -> object:
+    """End any process but that one."""
+    if os.getpid() != process:
+        os._exit(1)
+    return batch
 
 
 def test_items_are_taken_as_they_are_needed() -> None:
@@ -110,9 +150,7 @@ def test_control_c_leaves_a_partial_summary_of_several_processes() -> None:
         assert any(b"031.yaml:3:21: error[DRA101]" in line for line in lines)
         # A terminal sends it to every process of the run.
         os.killpg(process.pid, signal.SIGINT)
-        # One process waits for the pipe; without a writer it would do so for ever.
-        with Path("pipe").open("wb"):
-            pass
+        # One process waits for a writer of the pipe, and does so no longer.
         out = process.stdout.read()
         assert process.wait() == 130
         assert b"in 32 files, 32 documents, 32 configs (interrupted, so this is not all)" in out

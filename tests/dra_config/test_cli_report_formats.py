@@ -120,6 +120,22 @@ def test_a_sarif_result_has_region_object_and_rule(capsys: pytest.CaptureFixture
     assert RULES["DRA101"].good.rstrip() in rule["help"]["text"]
 
 
+def test_a_sarif_rule_links_to_the_page_that_the_settings_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("a.yaml").write_text(CLAIM, encoding="utf-8")
+    (rule,) = sarif(capsys, "a.yaml")["tool"]["driver"]["rules"]
+    assert "helpUri" not in rule
+    settings = Path(".dra-config.toml")
+    for address, link in (
+        ("https://docs.example.com/rules", "https://docs.example.com/rules/DRA101"),
+        ("https://x/rules.md#{anchor}", "https://x/rules.md#dra101-sharing-strategy-unknown"),
+    ):
+        settings.write_text(f"rule-pages = '{address}'\n", encoding="utf-8")
+        (rule,) = sarif(capsys, "a.yaml")["tool"]["driver"]["rules"]
+        assert rule["helpUri"] == link
+
+
 def test_columns_count_characters_as_sarif_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     text = f'{GOOD}sharing: {{"\\U0001f642": "\U0001f642", strategy: Mps}}\n'
     Path("a.yaml").write_text(text, encoding="utf-8")

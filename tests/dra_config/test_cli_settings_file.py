@@ -10,7 +10,7 @@ import pytest
 
 from dra_config.cli import main
 from dra_config.cli.effective import _DEFAULTS
-from dra_config.cli.settings_file import _FORMS, _OF_THE_RUN, KEYS
+from dra_config.cli.settings_file import _FORMS, KEYS, OF_THE_RUN
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/settings.md"
 GOOD = "apiVersion: resource.nvidia.com/v1beta1\nkind: GpuConfig\n"
@@ -110,6 +110,28 @@ def test_drivers_that_are_not_named_are_passed_over(capsys: pytest.CaptureFixtur
     assert rules(capsys, "--verbose", "a.yaml") == {"DRA944"}
 
 
+def test_a_config_on_its_own_names_no_driver_and_is_judged_whatever_the_drivers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write("a.yaml", BAD)
+    write(".dra-config.toml", "drivers = ['compute-domain.nvidia.com']\n")
+    assert rules(capsys, "a.yaml") == {"DRA101"}
+    assert rules(capsys, "--parameters", "--driver", "gpu.nvidia.com", "a.yaml") == {"DRA101"}
+
+
+def test_the_pages_of_rules_hold_for_the_run(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("x/a.yaml", GOOD)
+    write("x/.dra-config.toml", "rule-pages = 'https://x'\n")
+    assert main(["validate", "--show-settings", "x"]) == 0
+    assert "rule-pages" not in capsys.readouterr().out
+    write(".dra-config.toml", "rule-pages = 'https://y/{rule}'\n")
+    assert main(["validate", "--show-settings", "x"]) == 0
+    shown = f'rule-pages = "https://y/{{rule}}"  # {folder / ".dra-config.toml"}'
+    assert shown in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.parametrize(
     "pattern", ["charts", "charts/", "./charts/*", "charts/**", "charts/**/*.yaml", "**/a.yaml"]
 )
@@ -150,6 +172,10 @@ def test_a_later_override_beats_an_earlier_one(capsys: pytest.CaptureFixture[str
         ("target = 'x'", "'x' is not a target"),
         ("drivers = ['gpu.nvidia.con']", "did you mean gpu.nvidia.com?"),
         ("feature-gates = 'MPSSuport=true'", "MPSSupport"),
+        ("rule-pages = 'docs/rules.md'", "rule-pages is an http or https address"),
+        ("rule-pages = 'https://x/{id}'", "in which {rule} or {anchor} may stand"),
+        ("rule-pages = 1", "rule-pages is an http or https address"),
+        ("[[overrides]]\npaths = ['a']\nrule-pages = 'https://x'", "cannot be overridden"),
         ("[[overrides]]\nignore = []", "override 1 needs paths"),
         ("[[overrides]]\npaths = ['a']\noutput = 'json'", "cannot be overridden"),
         ("[[overrides]]\npaths = ['a']\nx = 1", "there is no key 'x'"),
@@ -213,7 +239,7 @@ def test_the_page_lists_every_key_as_it_is_read() -> None:
     del rows["overrides"]
     for key, (form, default, in_override, meaning) in rows.items():
         assert form == _FORMS[key][0]
-        assert in_override == ("no" if key in _OF_THE_RUN else "yes")
+        assert in_override == ("no" if key in OF_THE_RUN else "yes")
         assert meaning
         known = _DEFAULTS.get(key)
         if known is None:

@@ -11,7 +11,7 @@ from dra_config import hub
 from dra_config.loading import load
 from dra_config.quantity import parse_bytes
 from dra_config.v1beta1 import from_hub
-from dra_config.v1beta1.from_hub import render_bytes
+from dra_config.v1beta1.way_back import render_bytes
 from tests.dra_config.strategies import (
     GATES,
     V1BETA1,

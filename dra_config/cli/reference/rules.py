@@ -23,12 +23,17 @@ def render() -> str:
         for rule in RULES.values()
     ]
     overview = table(["Rule", "Name", "Severity"], rows)
-    pages = "\n".join("\n".join(_page(rule)) for rule in RULES.values())
+    pages = "\n".join(f"#{page(rule)}" for rule in RULES.values())
     return f"{GENERATED}\n# Rules\n{_INTRODUCTION}\n{overview}\n{pages}"
 
 
-def _page(rule: Rule) -> Iterator[str]:
-    yield f"## {rule.id} {rule.name}\n"
+def page(rule: Rule) -> str:
+    """Return the page of one rule."""
+    return "\n".join(_parts(rule))
+
+
+def _parts(rule: Rule) -> Iterator[str]:
+    yield f"# {rule.id} {rule.name}\n"
     needs = ", ".join(text for need, text in NEEDS.items() if need in rule.needs)
     facts = {
         "Severity": str(rule.severity),

@@ -5,6 +5,7 @@ from argparse import Namespace
 
 from dra_config.cli.findings import Amount
 from dra_config.cli.report.reporter import Reporter
+from dra_config.cli.settings_file import read_rule_pages
 from dra_config.cli.surroundings import Surroundings
 
 __all__ = ["Reporter", "make_reporter"]
@@ -21,7 +22,8 @@ def make_reporter(options: Namespace, surroundings: Surroundings, amount: Amount
         case "sarif":
             from dra_config.cli.report.sarif import SarifReporter  # noqa: PLC0415
 
-            return SarifReporter(out, os.getcwd())  # noqa: PTH109 - a text is wanted
+            folder = os.getcwd()  # noqa: PTH109 - a text is wanted
+            return SarifReporter(out, folder, read_rule_pages(folder))
         case "junit":
             from dra_config.cli.report.junit import JUnitReporter  # noqa: PLC0415
 

@@ -11,6 +11,7 @@ from dra_config.cli.findings import Finding, Replacement, Summary
 from dra_config.cli.fingerprints import fingerprints, portable_path
 from dra_config.cli.offers import told
 from dra_config.cli.report.reporter import object_name, sentence
+from dra_config.cli.rule_pages import page_address
 from dra_config.version import __version__
 
 _SCHEMA: Final = (
@@ -23,9 +24,17 @@ _FINGERPRINT: Final = "draConfigFinding/v1"
 class SarifReporter:
     """Collects the findings and writes them at the end, with the rules they are about."""
 
-    def __init__(self, out: TextIO, folder: str) -> None:
-        """Write to *out*; paths are told from *folder*, which is absolute."""
+    def __init__(self, out: TextIO, folder: str, rule_pages: str | None = None) -> None:
+        """Write to *out*.
+
+        Args:
+            out: Where the log goes.
+            folder: The absolute path that the paths of files are told from.
+            rule_pages: Where the pages of rules are, as `page_address` takes it; None if nobody
+                says so. The log holds the text of each page in either case.
+        """
         self._out = out
+        self._rule_pages = rule_pages
         self._folder = folder
         self._results: list[dict[str, Any]] = []
         self._places: dict[str, int] = {}
@@ -57,7 +66,7 @@ class SarifReporter:
         driver = {
             "name": "dra-config",
             "version": __version__,
-            "rules": [_descriptor(RULES[rule]) for rule in self._places],
+            "rules": [_descriptor(RULES[rule], self._rule_pages) for rule in self._places],
         }
         run = {
             "tool": {"driver": driver},
@@ -109,18 +118,20 @@ def _region(place: Finding | Replacement) -> dict[str, int]:
     }
 
 
-def _descriptor(rule: Rule) -> dict[str, Any]:
+def _descriptor(rule: Rule, rule_pages: str | None) -> dict[str, Any]:
     """Return what SARIF says of a rule; the whole help is here, so no page need be fetched."""
     plain, rich = [rule.why, rule.fix], [rule.why, f"**Fix:** {rule.fix}"]
     for title, example in (("Refused", rule.bad), ("Accepted", rule.good)):
         if example:
             plain.append(f"{title}:\n\n{example.rstrip()}")
             rich.append(f"{title}:\n\n```yaml\n{example.rstrip()}\n```")
+    address = {} if rule_pages is None else {"helpUri": page_address(rule_pages, rule)}
     return {
         "id": rule.id,
         "name": "".join(word.capitalize() for word in rule.name.split("-")),
         "shortDescription": {"text": rule.name.replace("-", " ")},
         "fullDescription": {"text": rule.why},
+        **address,
         "help": {"text": "\n\n".join(plain), "markdown": "\n\n".join(rich)},
         "defaultConfiguration": {"level": str(rule.severity)},
     }

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dra_config import legacy, scheme
+from dra_config.carriers import CONFIG_LISTS, GROUP, SERVED_VERSIONS
 from dra_config.catalogue.decode import DRA015
 from dra_config.catalogue.documents import DRA941
 from dra_config.catalogue.fabric import DRA415
 from dra_config.catalogue.structure import DRA901, DRA902, DRA903, DRA927
-from dra_config.claims import CONFIG_LISTS, GROUP, SERVED_VERSIONS
 from dra_config.cli.judge import Criteria, violations_in
 from dra_config.cli.objects import FoundObject, configs_of, header, unfold
 from dra_config.cli.rewriting import trees
