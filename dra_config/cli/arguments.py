@@ -2,7 +2,8 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn
 
 from dra_config.cli.surroundings import ExitCode
 from dra_config.spelling import nearest
@@ -16,6 +17,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean ...?`` for the word of *known* that is most like *word*, or ''."""
     close = nearest(word, known)
     return f"; did you mean {close}?" if close else ""
+
+
+_ANY_WIDTH: Final = 80
+_Formatter = argparse.RawDescriptionHelpFormatter
 
 
 class OneOf:
@@ -58,8 +63,15 @@ class Parser(argparse.ArgumentParser):
             description=description,
             epilog=epilog,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            # Every argument is formatted once to be checked. The width of the terminal, which is
+            # not needed for that, takes longer to find out than all the rest.
+            formatter_class=partial(_Formatter, width=_ANY_WIDTH),
         )
+
+    def format_help(self) -> str:
+        """Return the help, as wide as the terminal."""
+        self.formatter_class = _Formatter
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Raise `WrongUsage` instead of leaving the process."""
@@ -83,6 +95,8 @@ class Parser(argparse.ArgumentParser):
         named = [f"./{name}" if name[:1] == "-" and name != "-" else name for name in names]
         options, unknown = self.parse_known_intermixed_args([*words, *named])
         for word in unknown:
+            if not word.startswith("-"):
+                self.error(f"{word!r} is one word too many")
             name = word.partition("=")[0]
             hint = did_you_mean(name, self._option_string_actions)
             self.error(f"there is no option {name}{hint}")

@@ -3,8 +3,7 @@
 import importlib
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from dra_config.cli import (
     completion,
@@ -16,8 +15,7 @@ from dra_config.cli.arguments import VALIDATE_EPILOG, Parser
 from dra_config.cli.surroundings import Surroundings
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One word after ``dra-config``, and what it does."""
 
     name: str
@@ -65,7 +63,7 @@ COMMANDS: Final = {
             name="convert",
             summary="bring manifests to the current versions",
             description="Rewrite older apiVersions of opaque configs and of resource.k8s.io to "
-            "the current\nones. Comments, order, quotes and indentation stay as they are.",
+            "the\ncurrent ones. Comments, order, quotes and indentation stay as they are.",
             epilog=rewrite_arguments.CONVERT_EPILOG,
             add_arguments=rewrite_arguments.add_convert_arguments,
             module="dra_config.cli.convert",
@@ -74,7 +72,7 @@ COMMANDS: Final = {
             name="fix",
             summary="repair what can be repaired without guessing",
             description="Repair what is wrong and can be put right without guessing, such as the "
-            "case of a\nkey. Whatever is accepted already keeps its meaning.",
+            "case of\na key. Whatever is accepted already keeps its meaning.",
             epilog=rewrite_arguments.FIX_EPILOG,
             add_arguments=rewrite_arguments.add_fix_arguments,
             module="dra_config.cli.fix",

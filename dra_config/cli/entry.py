@@ -6,13 +6,24 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from io import StringIO, TextIOWrapper
-from typing import TextIO
+from typing import Final, TextIO
 
 from dra_config.cli.arguments import Parser, WrongUsage, did_you_mean
 from dra_config.cli.commands import COMMANDS
 from dra_config.cli.settings import read_settings
 from dra_config.cli.surroundings import ExitCode, Surroundings
 from dra_config.version import __version__
+
+_EPILOG: Final = f"""\
+example:
+  dra-config validate --feature-gates MPSSupport=true manifests/
+
+exit codes:
+  {ExitCode.FINE}  no error
+  {ExitCode.REJECTED}  an error in a document, or something that could not be rewritten
+  {ExitCode.UNUSABLE}  a file that could not be read or written, or wrong usage
+  {ExitCode.INTERNAL}  an internal error
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,13 +91,19 @@ def _dispatch(words: Sequence[str], surroundings: Surroundings) -> int:
     raise WrongUsage(message)
 
 
+class _ProgramParser(Parser):
+    """The parser of the words before a command; its help leaves room for every command."""
+
+    def format_help(self) -> str:
+        """Return the help without a list of the two options, which the usage names already."""
+        return f"{self.format_usage()}\n{self.description}\n\n{self.epilog}"
+
+
 def _program_parser() -> Parser:
-    listed = "\n".join(f"  {name:10} {command.summary}" for name, command in COMMANDS.items())
-    epilog = f"commands:\n{listed}\n\ndra-config COMMAND --help tells more."
-    description = (
-        "Judge the opaque GPU configuration in Kubernetes manifests before they are used."
-    )
-    parser = Parser("dra-config", description, epilog)
+    listed = "\n".join(f"  {name:11}{command.summary}" for name, command in COMMANDS.items())
+    epilog = f"commands, each with a --help of its own:\n{listed}\n\n{_EPILOG}"
+    description = "Judge the opaque GPU configuration in Kubernetes manifests before it is used."
+    parser = _ProgramParser("dra-config", description, epilog)
     parser.usage = "dra-config [--help] [--version] COMMAND ..."
     parser.add_argument("--version", action="version", version=f"dra-config {__version__}")
     return parser

@@ -11,6 +11,7 @@ import pytest
 
 from dra_config.cli import entry, files, main
 from dra_config.cli import validate as validate_command
+from dra_config.cli.commands import COMMANDS
 from dra_config.cli.settings import read_settings
 from dra_config.cli.surroundings import Surroundings
 
@@ -161,9 +162,20 @@ def test_help_fits_a_screen_and_holds_an_example_and_the_exit_codes(
     assert "--debug" not in text
 
 
-def test_the_program_lists_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_program_lists_its_commands_with_example_and_exit_codes_on_one_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert main(["--help"]) == 0
-    assert "  validate   judge manifests and opaque configs" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    # A screen of 24 lines has room for the next prompt, too.
+    assert len(lines) <= 23
+    assert max(map(len, lines)) < 80
+    assert "  validate   judge manifests and opaque configs" in lines
+    for name in COMMANDS:
+        assert any(line.startswith(f"  {name} ") for line in lines)
+    assert lines[lines.index("example:") + 1].startswith("  dra-config validate ")
+    assert [line[2] for line in lines[lines.index("exit codes:") + 1 :]] == list("0123")
 
 
 def test_the_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,27 +7,35 @@ from typing import Final
 from dra_config import scheme
 from dra_config.catalogue import RULES, Rule
 from dra_config.cli.arguments import WrongUsage, did_you_mean
+from dra_config.gates import SPECS
 from dra_config.schema import Field, Kind, kinds, walk
 from dra_config.spelling import nearest
-from dra_config.wire import WireModel, shape
+from dra_config.wire import WireModel, shape, shown
 
 _RULE: Final = re.compile(r"(?i)dra[-_]?\d+")
 _INDEX: Final = re.compile(r"\[[^\]]*\]")
 
 
 def names_rule(word: str) -> bool:
-    """Return whether *word* looks like the id of a rule."""
-    return _RULE.fullmatch(word) is not None
+    """Return whether *word* looks like the id of a rule, or is the name of one."""
+    return _RULE.fullmatch(word) is not None or _rule_named(word) is not None
+
+
+def _rule_named(word: str) -> Rule | None:
+    return next((rule for rule in RULES.values() if rule.name == word.lower()), None)
 
 
 def find_rule(word: str) -> Rule:
-    """Return the rule with that id, in any case.
+    """Return the rule with that id or that name, in any case.
 
     Raises:
         WrongUsage: There is none.
     """
     if word.upper() in RULES:
         return RULES[word.upper()]
+    named = _rule_named(word)
+    if named is not None:
+        return named
     hint = did_you_mean(word, RULES) or "; dra-config rules lists them"
     raise WrongUsage(f"there is no rule {word}{hint}")
 
@@ -51,9 +59,21 @@ def find_kind(word: str, api_version: str | None) -> Kind:
         if kind.kind.lower() == word.lower():
             return kind
     names = list(dict.fromkeys(kind.kind for kind in known))
-    hint = did_you_mean(word, names) or f"; there are {', '.join(names)}"
+    hint = did_you_mean(word, names) or _other_than_kind(word, known)
+    hint = hint or f"; there are {', '.join(names)}"
     where = "" if api_version is None else f" in {api_version}"
-    raise WrongUsage(f"there is no kind {word!r}{where}{hint}")
+    raise WrongUsage(f"there is no kind {shown(word)}{where}{hint}")
+
+
+def _other_than_kind(word: str, known: Iterable[Kind]) -> str:
+    """Return the half sentence about a *word* that names something else, or ''."""
+    if word in SPECS:
+        return "; it is a feature gate, and dra-config gates lists them"
+    fields = (
+        f"{kind.kind}.{f.path}" for kind in known for f in walk(kind.fields) if f.name == word
+    )
+    meant = next(fields, None)
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def find_field(kind: Kind, names: Iterable[str]) -> tuple[Field, ...]:

@@ -1,47 +1,176 @@
-"""The language server protocol on standard input and output, over `judge_file` and the pages."""
+"""The language server protocol on standard input and output, over the engine and the pages."""
 
-import re
-from collections.abc import Iterator
 from typing import Final
 
 from lsprotocol import types
+from pygls.exceptions import (
+    FeatureNotificationError,
+    FeatureRequestError,
+    JsonRpcException,
+    PyglsError,
+)
 from pygls.lsp.server import LanguageServer
 from pygls.workspace import TextDocument
 
-from dra_config.catalogue import RULES, Severity
-from dra_config.cli.findings import Finding, Replacement
-from dra_config.cli.judge import Criteria, judge_file
-from dra_config.cli.offers import told, with_edits
+from dra_config.catalogue import RULES
+from dra_config.cli.arguments import WrongUsage
+from dra_config.cli.files import STANDARD_INPUT
+from dra_config.cli.rule_pages import page_address
 from dra_config.cli.serving import answers
-from dra_config.manifests import format_of
+from dra_config.cli.serving.diagnostics import (
+    SOURCE,
+    diagnostic,
+    lines_of,
+    quick_fixes,
+    unjudged,
+)
+from dra_config.cli.serving.project import Project, Text, Way, judge
+from dra_config.cli.serving.rule_files import RuleFiles
+from dra_config.cli.settings_file import OWN_FILE, SHARED_FILE
+from dra_config.manifests import Format, format_of
 from dra_config.version import __version__
 
-_SOURCE: Final = "dra-config"
-_LINE_BREAK: Final = re.compile(r"\r\n?|\n")
-"""What ends a line for the protocol, and for our places; `str.splitlines` knows more."""
-_SEVERITIES: Final = {
-    Severity.ERROR: types.DiagnosticSeverity.Error,
-    Severity.WARNING: types.DiagnosticSeverity.Warning,
-    Severity.NOTE: types.DiagnosticSeverity.Information,
-}
+_TRIGGERS: Final = (":", " ", '"', "{", ",")
+_SYNTAX: Final[dict[str, Format]] = {"json": "json", "jsonl": "jsonl", "yaml": "yaml"}
+"""The syntax of the languages as editors call them."""
 
 
-def make_server(criteria: Criteria) -> LanguageServer:
-    """Return a server that judges every open document against *criteria*."""
-    server = LanguageServer(_SOURCE, __version__, types.TextDocumentSyncKind.Full)
+class DraConfigServer(LanguageServer):
+    """One conversation with an editor."""
 
-    def publish(uri: str) -> None:
-        document = server.workspace.get_text_document(uri)
-        params = types.PublishDiagnosticsParams(uri, diagnostics(document, criteria))
-        server.text_document_publish_diagnostics(params)
+    def __init__(self, project: Project, files: RuleFiles) -> None:
+        """Judge by the settings of *project*, and link to *files* where it names no pages."""
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - pygls leaves some untyped
+            SOURCE, __version__, types.TextDocumentSyncKind.Full
+        )
+        self._project = project
+        self._files = files
+        self._told: set[str] = set()
+
+    def report_server_error(
+        self, error: Exception, source: type[PyglsError | JsonRpcException]
+    ) -> None:
+        """Tell the person at the editor what went wrong; a request is answered with it."""
+        if source is FeatureRequestError:
+            return
+        what = f"{type(error).__name__}: {error}"
+        message = f"a message between editor and server is broken: {what}"
+        if source is FeatureNotificationError:
+            message = (
+                f"internal error, which is a mistake of ours: {what}; please report it with the "
+                f"log of the server and the version, {__version__}"
+            )
+        self._say(message, types.MessageType.Error)
+
+    def publish(self, uri: str) -> None:
+        """Send what is wrong with the document *uri*."""
+        document = self.workspace.get_text_document(uri)
+        text = _text(document)
+        try:
+            way = self._project.way_for(text.path)
+        except WrongUsage as error:
+            found = [unjudged(document, f"{error}")]
+            self._say(f"{error}", types.MessageType.Error)
+        else:
+            # Settings that break again in the same way are told again.
+            self._told = {*way.warnings}
+            findings = judge(text, way.plan).findings
+            found = [diagnostic(document, each, lambda r: self._page(r, way)) for each in findings]
+        self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found))
+
+    def publish_all(self) -> None:
+        """Send what is wrong with every open document, since the settings have changed."""
+        for uri in self.workspace.text_documents:
+            self.publish(uri)
+
+    def repairs(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+        """Return the quick fixes for the range of *params*."""
+        wanted = params.context.only
+        if wanted is not None and not {"", types.CodeActionKind.QuickFix} & {*wanted}:
+            return []
+        document = self.workspace.get_text_document(params.text_document.uri)
+        text = _text(document)
+        try:
+            way = self._project.way_for(text.path)
+        except WrongUsage:
+            # The document says so itself.
+            return []
+        findings = judge(text, way.plan, shows_edits=True).findings
+        return [*quick_fixes(document, findings, params, lambda rule: self._page(rule, way))]
+
+    def explanation(self, params: types.HoverParams) -> types.Hover | None:
+        """Return the text of the field at the cursor."""
+        document, line, column = self._cursor(params)
+        text = answers.hover(lines_of(document), line, column, is_json=_is_json(document))
+        if text is None:
+            return None
+        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, text))
+
+    def completions(self, params: types.CompletionParams) -> list[types.CompletionItem]:
+        """Return what may be written at the cursor."""
+        document, line, column = self._cursor(params)
+        lines = lines_of(document)
+        words = answers.words(lines, line, column, is_json=_is_json(document))
+        items: list[types.CompletionItem] = []
+        for number, word in enumerate(words):
+            place = types.Range(types.Position(line, word.start), types.Position(line, word.end))
+            place = document.position_codec.range_to_client_units(lines, place)
+            items.append(_item(word, place, number))
+        return items
+
+    def watch_settings(self) -> None:
+        """Ask the editor to tell when a settings file changes, if it can."""
+        workspace = self.client_capabilities.workspace
+        watching = workspace.did_change_watched_files if workspace else None
+        if watching is None or not watching.dynamic_registration:
+            return
+        patterns = [types.FileSystemWatcher(f"**/{name}") for name in (OWN_FILE, SHARED_FILE)]
+        registration = types.Registration(
+            id="settings",
+            method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
+            register_options=types.DidChangeWatchedFilesRegistrationOptions(patterns),
+        )
+        self.client_register_capability(types.RegistrationParams([registration]))
+
+    def _say(self, message: str, kind: types.MessageType) -> None:
+        if message not in self._told:
+            self._told.add(message)
+            self.window_show_message(types.ShowMessageParams(kind, f"dra-config: {message}"))
+
+    def _page(self, rule: str, way: Way) -> str | None:
+        if way.rule_pages is not None:
+            return page_address(way.rule_pages, RULES[rule])
+        return self._files.uri(RULES[rule])
+
+    def _cursor(
+        self, params: types.HoverParams | types.CompletionParams
+    ) -> tuple[TextDocument, int, int]:
+        document = self.workspace.get_text_document(params.text_document.uri)
+        place = document.position_codec.position_from_client_units(
+            lines_of(document), params.position
+        )
+        return document, place.line, place.character
+
+
+def make_server(project: Project, files: RuleFiles) -> DraConfigServer:
+    """Return a server that answers an editor."""
+    server = DraConfigServer(project, files)
+
+    @server.feature(types.INITIALIZED)
+    def initialized(_params: types.InitializedParams) -> None:
+        server.watch_settings()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def settings_changed(_params: types.DidChangeWatchedFilesParams) -> None:
+        server.publish_all()
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def opened(params: types.DidOpenTextDocumentParams) -> None:
-        publish(params.text_document.uri)
+        server.publish(params.text_document.uri)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def changed(params: types.DidChangeTextDocumentParams) -> None:
-        publish(params.text_document.uri)
+        server.publish(params.text_document.uri)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: types.DidCloseTextDocumentParams) -> None:
@@ -50,95 +179,46 @@ def make_server(criteria: Criteria) -> LanguageServer:
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hover(params: types.HoverParams) -> types.Hover | None:
-        text = answers.hover(*_cursor(server, params))
-        if text is None:
-            return None
-        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, text))
+        return server.explanation(params)
 
-    @server.feature(
-        types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=[":", " "])
-    )
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(_TRIGGERS))
     def complete(params: types.CompletionParams) -> list[types.CompletionItem]:
-        return [_item(word) for word in answers.words(*_cursor(server, params))]
+        return server.completions(params)
 
     offered = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, offered)
     def offer(params: types.CodeActionParams) -> list[types.CodeAction]:
-        document = server.workspace.get_text_document(params.text_document.uri)
-        return [*quick_fixes(document, criteria, params)]
+        return server.repairs(params)
 
-    _ = (opened, changed, closed, hover, complete, offer)
+    _ = (initialized, settings_changed, opened, changed, closed, hover, complete, offer)
     return server
 
 
-def diagnostics(document: TextDocument, criteria: Criteria) -> list[types.Diagnostic]:
-    """Return what is wrong with *document*; notes about gates that nobody knows are left out."""
-    path = document.path
-    verdict = judge_file(path, document.source.encode(), criteria, format_of(path))
-    shown = (found for found in verdict.findings if found.severity is not Severity.NOTE)
-    return [_diagnostic(document, finding) for finding in shown]
+def _text(document: TextDocument) -> Text:
+    # What is no file yet goes by the settings of the working folder, as standard input does.
+    path = document.path if document.uri.startswith("file:") else STANDARD_INPUT
+    # JSON can escape half of a surrogate pair, and UTF-8 cannot hold it.
+    content = document.source.encode(errors="replace")
+    return Text(path, content, _syntax(document))
 
 
-def quick_fixes(
-    document: TextDocument, criteria: Criteria, params: types.CodeActionParams
-) -> Iterator[types.CodeAction]:
-    """Yield the repair of each finding that the range of *params* touches."""
-    wanted = params.context.only
-    if wanted is not None and not {"", types.CodeActionKind.QuickFix} & {*wanted}:
-        return
-    text, syntax = document.source.encode(), format_of(document.path)
-    verdict = judge_file(document.path, text, criteria, syntax)
-    for finding in with_edits(verdict, text, criteria, syntax).findings:
-        diagnostic = _diagnostic(document, finding)
-        place = diagnostic.range
-        touched = place.start <= params.range.end and params.range.start <= place.end
-        if finding.edits and touched:
-            edits = [types.TextEdit(_range(document, e), e.text) for e in finding.edits]
-            yield types.CodeAction(
-                title=told(finding),
-                kind=types.CodeActionKind.QuickFix,
-                diagnostics=[diagnostic],
-                edit=types.WorkspaceEdit(changes={params.text_document.uri: edits}),
-                is_preferred=True,
-            )
+def _syntax(document: TextDocument) -> Format | None:
+    return format_of(document.path) or _SYNTAX.get(document.language_id or "")
 
 
-def _range(document: TextDocument, found: Finding | Replacement) -> types.Range:
-    """Return the place of *found* in the units of the editor."""
-    place = types.Range(
-        types.Position(found.line - 1, found.column - 1),
-        types.Position(found.end_line - 1, found.end_column - 1),
-    )
-    lines = _LINE_BREAK.split(document.source)
-    return document.position_codec.range_to_client_units(lines, place)
+def _is_json(document: TextDocument) -> bool:
+    return _syntax(document) in ("json", "jsonl")
 
 
-def _diagnostic(document: TextDocument, finding: Finding) -> types.Diagnostic:
-    return types.Diagnostic(
-        range=_range(document, finding),
-        message=finding.message,
-        severity=_SEVERITIES[finding.severity],
-        code=finding.rule,
-        source=_SOURCE,
-        data={"name": RULES[finding.rule].name, "field": finding.field},
-    )
-
-
-def _cursor(
-    server: LanguageServer, params: types.HoverParams | types.CompletionParams
-) -> tuple[list[str], int, int]:
-    document = server.workspace.get_text_document(params.text_document.uri)
-    lines = document.source.splitlines()
-    position = document.position_codec.position_from_client_units(document.lines, params.position)
-    return lines, position.line, position.character
-
-
-def _item(word: answers.Word) -> types.CompletionItem:
+def _item(word: answers.Word, place: types.Range, number: int) -> types.CompletionItem:
     kind = types.CompletionItemKind.Field if word.is_key else types.CompletionItemKind.EnumMember
     return types.CompletionItem(
         label=word.label,
-        insert_text=word.text,
+        text_edit=types.TextEdit(place, word.text),
+        filter_text=word.sought,
+        # In the order of the fields and not of the alphabet.
+        sort_text=f"{number:03}",
         kind=kind,
         documentation=word.about or None,
         deprecated=word.is_old or None,
