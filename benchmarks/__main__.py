@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.comparison import render
 
-PARTS: Final = ("library", "webhook", "manifests", "tree", "start")
+PARTS: Final = ("library", "webhook", "manifests", "tree", "start", "admission")
 
 
 def main(arguments: Sequence[str]) -> int:
