@@ -17,12 +17,12 @@ from dra_config import scheme
 from dra_config.catalogue import RULES, Judge, Severity
 from dra_config.gates import FeatureGate, FeatureGates
 from dra_config.loading import examine
+from dra_config.quantity import WHITE_SPACE
 from dra_config.rules.compute_domain_objects import judge_object
 from dra_config.schema import INEXPRESSIBLE, OPAQUE_PARAMETERS, documents
 from dra_config.v1beta1 import API_VERSION
 from dra_config.violations import Violation
 from dra_config.wire.text import NotJson, read, repeated_keys
-from dra_config.wire.values import WHITE_SPACE
 
 DOCUMENTS = documents()
 COMBINED = Draft202012Validator(DOCUMENTS[OPAQUE_PARAMETERS])
