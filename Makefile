@@ -93,7 +93,8 @@ COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-ha
 lock: setup ## pin the requirements anew (UPGRADE=--upgrade: to their newest versions)
 	$(COMPILE) --output-file requirements/runtime.txt
 	$(COMPILE) --extra webhook --constraint requirements/runtime.txt --output-file requirements/webhook.txt
-	$(COMPILE) --extra webhook --group dev --constraint requirements/webhook.txt --output-file requirements/dev.txt
+	$(COMPILE) --extra plugin --constraint requirements/webhook.txt --output-file requirements/plugin.txt
+	$(COMPILE) --extra webhook --extra plugin --group dev --constraint requirements/webhook.txt --constraint requirements/plugin.txt --output-file requirements/dev.txt
 
 bench: setup ## measure the library and the webhook
 	@$(BIN)/python -m benchmarks

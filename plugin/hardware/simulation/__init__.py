@@ -1,0 +1,1 @@
+"""A machine made of data: what `fake.FakeMachine` is made from."""
