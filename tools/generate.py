@@ -12,7 +12,7 @@ import yaml
 
 from dra_config import schema
 from dra_config.cli.reference import gates, kinds, rules
-from tools import chart_pages, completions, reference_schemas
+from tools import chart_pages, completions, reference_schemas, stubs
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 CRD_FOLDERS: Final = ("schemas/crds", "charts/dra-config/crds")
@@ -46,6 +46,7 @@ def generated() -> dict[str, str]:
         text = _manifest(manifest)
         texts |= {f"{folder}/{name}": text for folder in CRD_FOLDERS}
     texts |= {path: render() for path, render in DOCUMENTS.items()}
+    texts |= stubs.texts(ROOT)
     return dict(sorted(texts.items()))
 
 

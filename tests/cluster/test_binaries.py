@@ -328,7 +328,7 @@ def test_the_compiler_neither_changes_go_sum_nor_fetches_another_compiler(
     settings = workshop.settings(GOFLAGS="-mod=mod", GOTOOLCHAIN="auto", CGO_ENABLED="1")
     provide(settings, only=["etcd", "kubelet"], report=quiet)
     etcd, kubelet = workshop.calls()
-    assert etcd.split()[1:] == ["cgo=0", "-mod=readonly", "local", str(MODULES / "etcd")]
+    assert etcd.split(maxsplit=4)[1:] == ["cgo=0", "-mod=readonly", "local", str(MODULES / "etcd")]
     assert kubelet.split()[1] == "cgo=1"
 
 

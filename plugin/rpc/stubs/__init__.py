@@ -1,0 +1,1 @@
+"""Messages of the kubelet, generated from ../protos by `make generate`."""
