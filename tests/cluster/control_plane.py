@@ -91,6 +91,9 @@ def start_etcd(rig: Rig, binaries: Binaries) -> Component:
     with httpx.Client(transport=transport, trust_env=False) as client:
 
         def healthy() -> bool:
+            # The client does not close what it could not connect.
+            if not entry.exists():
+                return False
             try:
                 answer = client.get("http://etcd/health")
             except httpx.TransportError:
