@@ -120,11 +120,11 @@ def test_processes_of_a_rig_see_neither_the_host_nor_its_network(rig: Rig) -> No
 def test_whatever_is_left_ends_with_the_rig(rig: Rig) -> None:
     """A daemon left its parent, its group and its session, and listens to no signal."""
     script = (
-        "trap '' TERM HUP INT; setsid sh -c 'trap \"\" TERM HUP; echo up; sleep 1000' & exit 0"
+        "trap '' TERM HUP INT; setsid sh -c 'trap \"\" TERM HUP; echo up; sleep 1000' & "
+        f"until grep -q up {rig.logs / 'daemon.log'}; do sleep 0.01; done"
     )
     daemon = shell(rig, "daemon", script)
     assert daemon.wait(seconds=10) == 0
-    log_has(daemon, "up")
     mount = rig.folder("mounted")
     rig.run("mount", "-t", "tmpfs", "tmpfs", mount)
     (pid, start) = (rig.namespaces.pid, rig.namespaces.started)
