@@ -1,0 +1,1 @@
+"""What the node offers: from the machine's devices to ResourceSlices that stay right."""
