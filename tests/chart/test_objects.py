@@ -117,7 +117,7 @@ def test_a_name_of_the_operators_own_is_taken(helm: Helm) -> None:
             SHARED_CLASSES - {"compute-domain-daemon.nvidia.com"},
         ),
     ],
-    ids=str,
+    ids=["default", "off", "one driver", "passthrough", "host managed"],
 )
 def test_there_is_a_class_for_what_the_gates_and_drivers_bring(
     helm: Helm, values: Json, expected: set[str]
