@@ -206,7 +206,10 @@ class ControlPlane:
         return Client(self.url, authority=self.authority.certificate, token=token)
 
     def audit(self) -> list[dict[str, Any]]:
-        """Return the audit events so far, in order: who asked for what with which verb."""
+        """Return the audit events so far, in order: who asked for what with which verb.
+
+        Whoever could not be told, as with a bad token, has no `username`.
+        """
         lines = self.audit_log.read_bytes().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith(b"\n")]
 

@@ -95,7 +95,7 @@ def asked_for(installed: Installed) -> set[tuple[str, str, str]]:
     return {
         (event["verb"], event["objectRef"]["resource"], event["objectRef"]["name"])
         for event in installed.server.control_plane.audit()
-        if event["user"]["username"] == ACCOUNT
+        if event["user"].get("username") == ACCOUNT
     }
 
 
