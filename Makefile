@@ -57,9 +57,12 @@ setup: $(PROJECT_STAMP) ## make or renew the environment in .venv; every other c
 demo: setup ## start the webhook, send it claims, show its answers, clean up
 	@$(BIN)/python -m tools.demo
 
+# A process for each core; tests that share a cluster, or lie in one file, share a process.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+
 test: check ## check, and then every test but the long ones
 	@$(BIN)/python -m tests.cluster build --where-possible
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 check: setup ## format, lint, types, import contracts, generated files
 	$(BIN)/ruff format --check .
@@ -109,7 +112,7 @@ release: setup ## build wheel, sdist, bill of materials and checksums in dist/
 	@$(BIN)/python -m tools.release
 
 test-deep: setup ## every test, with the deep hypothesis profile
-	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -m "" $(PYTEST_ARGS)
+	HYPOTHESIS_PROFILE=deep $(PYTEST) -m "" $(PYTEST_ARGS)
 
 clean: ## remove the environment and everything that tools leave behind
 	rm -rf $(VENV) build dist .hypothesis .*_cache

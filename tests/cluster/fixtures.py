@@ -108,10 +108,17 @@ def rigs_of(item: pytest.Item) -> dict[str, Rig]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the cluster."""
+    """Mark the tests that need the cluster, and say which belong to one process.
+
+    Where several processes share the tests, each cluster is started by one of them only, and so
+    is what a file makes for all of its tests.
+    """
     for item in items:
-        if FIXTURES & set(getattr(item, "fixturenames", [])):
+        used = FIXTURES & set(getattr(item, "fixturenames", []))
+        if used:
             item.add_marker("cluster")
+        group = max(used, default=item.nodeid.partition("::")[0])
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(tryfirst=True)
