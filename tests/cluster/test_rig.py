@@ -218,7 +218,9 @@ def test_an_ordinary_user_may_nothing_and_the_audit_log_says_what_was_tried(
         jane.list(claims("v1"))
     assert refused.value.code == 403
     tried = [
-        event for event in api_server.control_plane.audit() if event["user"].get("username") == "jane"
+        event
+        for event in api_server.control_plane.audit()
+        if event["user"].get("username") == "jane"
     ]
     assert {(event["verb"], event["objectRef"]["resource"]) for event in tried} == {
         ("list", "resourceclaims")
