@@ -1,0 +1,77 @@
+"""What is made good when the plugin starts: what a crash interrupted, and what is damaged.
+
+During a rolling update another instance may be at work: what it holds is left to it.
+"""
+
+from collections.abc import Callable, Iterable
+
+from plugin.checkpoint import Contents, Phase, claim_key
+from plugin.prepare.failures import FAILURES
+from plugin.prepare.lost_records import restore
+from plugin.prepare.node import Node
+from plugin.prepare.taking_back import take_back
+from plugin.preparer import Deadline
+
+
+def recover(node: Node, patience: Callable[[], Deadline]) -> tuple[str, ...]:
+    """Take back what was begun, make lost records anew, and sweep files that tell nothing.
+
+    Claims that are prepared stay so, and their CDI files are made right: containers are started
+    again without a word to the plugin, also after the driver changed. Those of an earlier boot
+    stay as they are until somebody prepares or releases them.
+
+    Args:
+        node: The node.
+        patience: Returns how long to wait for whoever is at work on one claim.
+
+    Returns:
+        Sentences on damaged records, and on what could not be made good yet.
+
+    Raises:
+        CheckpointError: The records cannot be read at all.
+        CdiError: The CDI files cannot be listed.
+    """
+    contents = node.checkpoint.all()
+    sentences: list[str] = []
+    for uid in _uids(contents):
+        try:
+            with node.locks.hold([claim_key(uid)], patience()):
+                _recover_claim(node, uid, patience())
+        except FAILURES as error:
+            sentences.append(str(error))
+    sentences += map(str, contents.corrupt)
+    sentences += map(str, contents.newer)
+    for uid in _without_record(node):
+        try:
+            with node.locks.hold([claim_key(uid)], patience()):
+                _recover_file(node, uid)
+        except FAILURES as error:
+            sentences.append(str(error))
+    return tuple(sentences)
+
+
+def _uids(contents: Contents) -> Iterable[str]:
+    return sorted({*contents.leftovers, *(one.claim.uid for one in contents.records)})
+
+
+def _without_record(node: Node) -> Iterable[str]:
+    """Return the UIDs of CDI files without a record, which is written before them."""
+    return sorted(node.cdi.uids() - node.checkpoint.files().keys())
+
+
+def _recover_file(node: Node, uid: str) -> None:
+    """Make the record anew from a CDI file, which is removed if it does not tell enough."""
+    if uid not in node.checkpoint.files() and restore(uid, node.checkpoint, node.cdi) is None:
+        node.cdi.remove(uid)
+
+
+def _recover_claim(node: Node, uid: str, patience: Deadline) -> None:
+    """Make one claim good; it is held by the caller, and may have changed since it was listed."""
+    node.checkpoint.remove_leftover(uid)
+    record = node.checkpoint.recall(uid)
+    if record is None:
+        return
+    if record.phase is not Phase.COMPLETED:
+        take_back(node, record, patience)
+    elif not node.checkpoint.is_stale(record):
+        node.describe(record)

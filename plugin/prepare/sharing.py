@@ -1,0 +1,133 @@
+"""What sharing a device among processes changes on the machine, and how it is taken back."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from dra_config import hub
+from plugin.checkpoint import Effect, Record
+from plugin.durable_files import Steps, unobserved
+from plugin.hardware.errors import (
+    GpuLostError,
+    GpuMissingError,
+    NotSupportedError,
+)
+from plugin.hardware.facts import ComputeMode
+from plugin.hardware.port import Machine
+from plugin.prepare.wanted import Wanted
+
+COMPUTE_MODE: Final = "ComputeMode"
+TIME_SLICE: Final = "TimeSlice"
+
+Others = Callable[[str], Sequence[Record]]
+"""Returns what other claims hold a GPU since the machine booted, by its UUID."""
+
+
+class Sharing(Protocol):
+    """One strategy of sharing; all methods are called by who holds the locks of the GPUs.
+
+    Methods may raise MachineError, and PrepareFailed for what can never be done.
+    """
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Return the kinds of its effects, by which they are found again."""
+        ...
+
+    def plan(self, wanted: Sequence[Wanted], others: Others) -> tuple[Effect, ...]:
+        """Return the changes that devices with this strategy need, and change nothing.
+
+        Args:
+            wanted: The devices of one claim that are set up together.
+            others: What other claims have changed.
+        """
+        ...
+
+    def make(self, effect: Effect) -> None:
+        """Make a change that is on record; making it again changes nothing."""
+        ...
+
+    def undo(self, effect: Effect, others: Others) -> None:
+        """Take back a change that may have been made; taking it back again changes nothing.
+
+        Args:
+            effect: The change.
+            others: What other claims have changed: it may still be theirs.
+        """
+        ...
+
+
+class TimeSlices:
+    """Processes take turns, which is a setting of the whole GPU; implements `Sharing`.
+
+    What the setting was before is remembered by every claim that needs it, and restored by the
+    last one.
+    """
+
+    kinds = frozenset({COMPUTE_MODE, TIME_SLICE})
+
+    def __init__(self, machine: Machine, *, steps: Steps = unobserved) -> None:
+        """Change the GPUs of *machine*, and announce each change to *steps*."""
+        self._machine = machine
+        self._steps = steps
+
+    def plan(self, wanted: Sequence[Wanted], others: Others) -> tuple[Effect, ...]:
+        """Return the changes: first to the compute mode, which lets several processes in."""
+        interval_by_gpu = {
+            one.holding.gpu_uuid: one.sharing.interval
+            for one in wanted
+            if isinstance(one.sharing, hub.TimeSlicing)
+        }
+        effects: list[Effect] = []
+        for gpu_uuid, interval in sorted(interval_by_gpu.items()):
+            mode = self._mode_before(gpu_uuid, others)
+            if mode != ComputeMode.DEFAULT:
+                effects.append(Effect(kind=COMPUTE_MODE, subject=gpu_uuid, before=mode))
+            effects.append(
+                Effect(
+                    kind=TIME_SLICE,
+                    subject=gpu_uuid,
+                    # It cannot be read, and nobody else is known to set it.
+                    before=hub.TimeSliceInterval.DEFAULT,
+                    details=interval,
+                )
+            )
+        return tuple(effects)
+
+    def _mode_before(self, gpu_uuid: str, others: Others) -> str:
+        for record in others(gpu_uuid):
+            for effect in record.effects:
+                if (effect.kind, effect.subject) == (COMPUTE_MODE, gpu_uuid):
+                    return effect.before
+        try:
+            return self._machine.compute_mode(gpu_uuid)
+        except NotSupportedError:
+            return ComputeMode.DEFAULT
+
+    def make(self, effect: Effect) -> None:
+        """Set the compute mode to Default, or the interval."""
+        if effect.kind == COMPUTE_MODE:
+            self._machine.set_compute_mode(effect.subject, ComputeMode.DEFAULT)
+        else:
+            interval = hub.TimeSliceInterval(effect.details)
+            self._machine.set_time_slice(effect.subject, interval)
+        self._steps(f"made: {effect.kind}")
+
+    def undo(self, effect: Effect, others: Others) -> None:
+        """Restore what was before, unless another claim needs what is."""
+        changed = (effect.kind, effect.subject)
+        theirs = {(one.kind, one.subject) for r in others(effect.subject) for one in r.effects}
+        if changed not in theirs:
+            try:
+                self._restore(effect)
+            except (GpuLostError, GpuMissingError, NotSupportedError):
+                # What is gone comes back as new, and what cannot be set was not: a release must
+                # not wait for it.
+                return
+        self._steps(f"undone: {effect.kind}")
+
+    def _restore(self, effect: Effect) -> None:
+        if effect.kind == COMPUTE_MODE:
+            self._machine.set_compute_mode(effect.subject, ComputeMode(effect.before))
+        else:
+            interval = hub.TimeSliceInterval(effect.before)
+            self._machine.set_time_slice(effect.subject, interval)
