@@ -17,12 +17,11 @@ from dra_config.allocation.shapes import (
     parameters_of,
 )
 from dra_config.catalogue import Severity
+from dra_config.catalogue.allocation import DRA201
 from dra_config.catalogue.fabric import DRA414
+from dra_config.catalogue.sharing import DRA124
 from dra_config.gates import FeatureGate, FeatureGates
 from dra_config.violations import Violation
-
-_SHARING_ON_ADMIN_ACCESS: Final = "DRA124"
-_OF_ANOTHER_TYPE: Final = "DRA201"
 
 _DEFAULTS: Final[dict[DeviceType, OfDevice]] = {
     DeviceType.GPU: hub.Gpu(None, hub.UNSPECIFIED),
@@ -180,7 +179,7 @@ def _sharing_on_admin_access(result: AllocationResult, winner: SettledConfig) ->
         else "shared; name the other requests in this config, or leave sharing out"
     )
     return Violation(
-        _SHARING_ON_ADMIN_ACCESS,
+        DRA124.id,
         Severity.WARNING if of_class else Severity.ERROR,
         (*parameters_of(winner.position), "sharing"),
         message,
@@ -194,7 +193,7 @@ def _misfit(one: SettledConfig, result: AllocationResult) -> Violation:
         "requests that this kind is for"
     )
     path = (*parameters_of(one.position), "kind")
-    return Violation(_OF_ANOTHER_TYPE, Severity.ERROR, path, message)
+    return Violation.of(DRA201, message, path)
 
 
 def _fits(one: SettledConfig, result: AllocationResult) -> bool:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dra_config.catalogue import (
+    allocation,
     compute_domain,
     decode,
     documents,
@@ -37,6 +38,7 @@ RULES: Final = _by_id(
     (
         *decode.RULES,
         *sharing.RULES,
+        *allocation.RULES,
         *vfio.RULES,
         *fabric.RULES,
         *compute_domain.RULES,

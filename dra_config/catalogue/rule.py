@@ -34,6 +34,8 @@ class Need(StrEnum):
     """The object, or the parameters on their own."""
     GATES = "gates"
     """The feature gates of the installation."""
+    ALLOCATION = "allocation"
+    """The devices that the scheduler chose for a claim."""
     FILE = "file"
     """The text of the file that the object was read from."""
 
@@ -47,6 +49,8 @@ class Judge(StrEnum):
     """The command line."""
     WEBHOOK = "webhook"
     """The admission webhook."""
+    PLUGIN = "plugin"
+    """The kubelet plugin, when it prepares a claim."""
     SETTINGS = "settings"
     """Every program that reads feature gates, when it starts."""
 

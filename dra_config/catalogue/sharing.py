@@ -1,9 +1,9 @@
-"""Rules DRA101 to DRA123: sharing one device between several processes."""
+"""Rules DRA101 to DRA124: sharing one device between several processes."""
 
 from typing import Final
 
 from dra_config.catalogue.rule import Cause, Rule
-from dra_config.catalogue.shorthand import GATES, config, error, gpu, warning
+from dra_config.catalogue.shorthand import ALLOCATION, GATES, PLUGIN, config, error, gpu, warning
 
 _GPU_UUID: Final = "GPU-3b1f6c02-7d8e-4a55-9f10-c2d4e6a8b0f1"
 _MIG_UUID: Final = "MIG-3b1f6c02-7d8e-4a55-9f10-c2d4e6a8b0f1"
@@ -211,8 +211,20 @@ DRA123: Final = warning(
     bad=_mps("multiUser: true"),
     good=_mps("multiUser: false"),
 )
+DRA124: Final = error(
+    id="DRA124",
+    name="sharing-on-admin-access",
+    needs=ALLOCATION,
+    judges=PLUGIN,
+    cause=Cause.FORBIDDEN,
+    why="A device with admin access may be in use by others, and sharing settings would change "
+    "its compute mode and time slice under them.",
+    fix="Leave sharing out of the configs that reach the request with admin access.",
+    bad="",
+    good="",
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     *(DRA101, DRA102, DRA103, DRA104, DRA105, DRA106, DRA107, DRA108, DRA109, DRA110, DRA111),
-    *(DRA112, DRA113, DRA115, DRA116, DRA118, DRA120, DRA121, DRA123),
+    *(DRA112, DRA113, DRA115, DRA116, DRA118, DRA120, DRA121, DRA123, DRA124),
 )

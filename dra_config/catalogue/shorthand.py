@@ -7,9 +7,11 @@ from dra_config.catalogue.rule import Judge, Need, Rule, Severity
 
 OBJECT: Final = frozenset({Need.OBJECT})
 GATES: Final = frozenset({Need.OBJECT, Need.GATES})
+ALLOCATION: Final = frozenset({Need.OBJECT, Need.ALLOCATION})
 FILE: Final = frozenset({Need.FILE})
 
 CLI: Final = frozenset({Judge.CLI})
+PLUGIN: Final = frozenset({Judge.PLUGIN})
 CLI_AND_WEBHOOK: Final = frozenset({Judge.CLI, Judge.WEBHOOK})
 
 error = partial(Rule, severity=Severity.ERROR, needs=OBJECT, judges=frozenset({Judge.PARAMETERS}))

@@ -16,6 +16,7 @@ from dra_config.catalogue import (
     Need,
     Rule,
     Severity,
+    allocation,
     compute_domain,
     decode,
     documents,
@@ -29,6 +30,7 @@ from dra_config.catalogue import (
 GROUPS: dict[ModuleType, range] = {
     decode: range(1, 100),
     sharing: range(101, 200),
+    allocation: range(201, 300),
     vfio: range(301, 400),
     fabric: range(401, 500),
     compute_domain: range(801, 900),
@@ -39,7 +41,8 @@ GROUPS: dict[ModuleType, range] = {
 
 FOUNDATION = {
     *(*range(1, 17), 22),
-    *(*range(101, 114), 115, 116, 118, 120, 121, 123),
+    *(*range(101, 114), 115, 116, 118, 120, 121, 123, 124),
+    201,
     *(301, 302, *range(401, 416), 418),
     *(801, 802, 806, 808, 822, 830, 832, 833, 836, 843, *range(850, 855)),
     *(901, 902, 903, 920, 927, *range(940, 947)),

@@ -12,6 +12,7 @@ accepted, a `note` only tells something. The ids are stable and never given to a
 NEEDS = {
     Need.OBJECT: "the object",
     Need.GATES: "the feature gates",
+    Need.ALLOCATION: "the devices that were allocated",
     Need.FILE: "the text of the file",
 }
 
