@@ -7,21 +7,7 @@ from typing import Any
 import pytest
 
 from dra_config.cli import main
-
-CLAIM = """\
-apiVersion: resource.k8s.io/v1
-kind: ResourceClaim
-metadata: {name: training, namespace: team-a}
-spec:
-  devices:
-    config:
-    - opaque:
-        driver: gpu.nvidia.com
-        parameters:
-          apiVersion: resource.nvidia.com/v1beta1
-          kind: GpuConfig
-          sharing: {strategy: Mps}
-"""
+from tests.dra_config.wrong_claims import SHORT_CLAIM as CLAIM
 
 
 @pytest.fixture(autouse=True)

@@ -15,21 +15,8 @@ from pydantic import BaseModel
 
 from dra_config.catalogue import RULES
 from dra_config.cli import main
+from tests.dra_config.wrong_claims import SHORT_CLAIM as CLAIM
 
-CLAIM = """\
-apiVersion: resource.k8s.io/v1
-kind: ResourceClaim
-metadata: {name: training, namespace: team-a}
-spec:
-  devices:
-    config:
-    - opaque:
-        driver: gpu.nvidia.com
-        parameters:
-          apiVersion: resource.nvidia.com/v1beta1
-          kind: GpuConfig
-          sharing: {strategy: Mps}
-"""
 GOOD = "apiVersion: resource.nvidia.com/v1beta1\nkind: GpuConfig\n"
 WARNED = f"{GOOD}sharing: {{strategy: MPS, mpsConfig: {{defaultActiveThreadPercentage: 0}}}}\n"
 SARIF_SCHEMA: type[BaseModel] = import_module(

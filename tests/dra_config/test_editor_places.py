@@ -7,31 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dra_config.cli.serving.answers import Word, hover, words
+from tests.dra_config.wrong_claims import CLAIM_IN_STREAM
 
-CLAIM = """\
-apiVersion: v1
-kind: ConfigMap
----
-apiVersion: resource.k8s.io/v1
-kind: ResourceClaim
-metadata: {name: gpu}
-spec:
-  devices:
-    requests:
-    - name: gpu
-      exactly: {deviceClassName: gpu.nvidia.com}
-    config:
-    - requests: [gpu]
-      opaque:
-        driver: gpu.nvidia.com
-        parameters:
-          apiVersion: resource.nvidia.com/v1beta1
-          kind: GpuConfig
-          sharing:
-            strategy: Mps
-            mpsConfig:
-              defaultPinnedDeviceMemoryLimit: 8Gi
-"""
+CLAIM = CLAIM_IN_STREAM
 HEADER = "apiVersion: resource.nvidia.com/v1beta1, kind: GpuConfig"
 JSON_HEADER = '"apiVersion": "resource.nvidia.com/v1beta1", "kind": "GpuConfig"'
 STRATEGIES = ["TimeSlicing", "MPS"]

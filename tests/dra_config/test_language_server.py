@@ -14,30 +14,9 @@ from pygls.protocol import default_converter
 from pytest_lsp import LanguageClient, client_capabilities
 from pytest_lsp.client import register_lsp_features
 
-CLAIM = """\
-apiVersion: v1
-kind: ConfigMap
----
-apiVersion: resource.k8s.io/v1
-kind: ResourceClaim
-metadata: {name: "\U0001f600"}
-spec:
-  devices:
-    requests:
-    - name: gpu
-      exactly: {deviceClassName: gpu.nvidia.com}
-    config:
-    - requests: [gpu]
-      opaque:
-        driver: gpu.nvidia.com
-        parameters:
-          apiVersion: resource.nvidia.com/v1beta1
-          kind: GpuConfig
-          sharing:
-            strategy: Mps
-            mpsConfig:
-              defaultPinnedDeviceMemoryLimit: 8Gi
-"""
+from tests.dra_config.wrong_claims import CLAIM_IN_STREAM
+
+CLAIM = CLAIM_IN_STREAM.replace("name: gpu}", 'name: "\U0001f600"}')
 MPS = CLAIM.replace("Mps\n", "MPS\n")
 SECONDS = 60
 """More than any answer takes; a server that hangs fails the test and not the run."""

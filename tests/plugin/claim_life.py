@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from plugin.checkpoint import Checkpoint, Effect, Phase
+from plugin.checkpoint import Checkpoint, CheckpointError, Effect, Phase
 from plugin.durable_files import Steps, unobserved
 from tests.plugin.checkpoint_examples import UID, checkpoint, claim, devices, intent, mode
 
@@ -59,7 +59,7 @@ def prepare(
             machine.set(effect.subject, "ExclusiveProcess")
             steps("machine: set")
         opened.complete(uid, devices(uid, *numbers))
-    except Exception:
+    except CheckpointError:
         unprepare(opened, machine, uid, steps=steps)
         raise
 
