@@ -2,8 +2,8 @@
 
 from typing import Final, Protocol
 
-from plugin.kube.client import path_of
-from plugin.kube.errors import InvalidError, KubeError, NotFoundError
+from kube.client import path_of
+from kube.errors import InvalidError, KubeError, NotFoundError
 from plugin.prepare.failures import ClaimGone
 from plugin.preparer import ClaimReference, Deadline, PrepareFailed
 

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from plugin.kube.errors import ExpiredError, KubeError
+from kube.errors import ExpiredError, KubeError
 from plugin.publishing.mirror import Mirror
 from plugin.publishing.reports import ServerFound, ServerLost, Tell
 from plugin.publishing.slices import SliceServer, SliceWatch

@@ -1,7 +1,7 @@
 """Which of the publisher's reports become Events on the Node, and in which words."""
 
-from plugin.kube.errors import KubeError
-from plugin.kube.events import EventWriter, Regarding
+from kube.errors import KubeError
+from kube.events import EventWriter, Regarding
 from plugin.publishing.reports import (
     Contested,
     NotPublishable,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from plugin.kube.client import name_prefix
+from kube.client import name_prefix
 from plugin.publishing.comparison import meaning
 from plugin.publishing.device import Json
 from plugin.publishing.slices import Owner, StoredSlice

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from plugin.kube.errors import ConflictError, KubeError, NotFoundError, UnreachableError
+from kube.errors import ConflictError, KubeError, NotFoundError, UnreachableError
 from plugin.publishing import answer, limits
 from plugin.publishing.comparison import meaning
 from plugin.publishing.device import Device

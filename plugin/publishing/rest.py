@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from plugin.kube.client import Client, path_of
-from plugin.kube.errors import NotFoundError
-from plugin.kube.watch import ChangeKind, Watch
+from kube.client import Client, path_of
+from kube.errors import NotFoundError
+from kube.watch import ChangeKind, Watch
 from plugin.publishing.device import Json
 from plugin.publishing.dialects import DIALECTS, GROUP, Dialect
 from plugin.publishing.slices import (

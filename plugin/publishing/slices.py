@@ -111,7 +111,7 @@ class SliceWatch(Protocol):
     """Changes, one after another."""
 
     def __iter__(self) -> Iterator[SliceEvent]:
-        """Yield changes until the watch ends; raises as `plugin.kube.watch.Watch` does."""
+        """Yield changes until the watch ends; raises as `kube.watch.Watch` does."""
         ...
 
     @property

@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kube.client import Client
+from kube.credentials import from_kubeconfig
 from plugin.hardware.fake import PROFILES
 from plugin.hardware.simulation.profile import SimulatedMachine, read_machine
-from plugin.kube.client import Client
-from plugin.kube.credentials import from_kubeconfig
 from plugin.publishing.allocatable import enumerate_devices
 from plugin.publishing.device_names import Board
 from plugin.publishing.dialects import DIALECTS, Dialect

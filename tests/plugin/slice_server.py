@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-from plugin.kube.errors import ConflictError, InvalidError, KubeError, NotFoundError
+from kube.errors import ConflictError, InvalidError, KubeError, NotFoundError
 from plugin.publishing.slices import (
     Owner,
     SliceChanged,

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from dra_config.gates import FeatureGates
 from dra_config.scheme import COMPUTE_DOMAIN_DRIVER, DRIVERS, GPU_DRIVER
+from kube.errors import ForbiddenError, InvalidError, NotFoundError, UnreachableError
 from plugin.hardware.facts import (
     Gpu,
     MigMode,
 )
-from plugin.kube.errors import ForbiddenError, InvalidError, NotFoundError, UnreachableError
 from plugin.prepare import ConfigRefused, FoundDevice, KubeClaims, Policy
 from plugin.prepare.allocated_claim import read_claim
 from plugin.prepare.wanted import wanted_devices

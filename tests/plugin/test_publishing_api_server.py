@@ -8,9 +8,9 @@ from threading import Condition
 
 import pytest
 
-from plugin.kube.client import Client as OurClient
-from plugin.kube.errors import ForbiddenError, NotFoundError
-from plugin.kube.events import EventWriter
+from kube.client import Client as OurClient
+from kube.errors import ForbiddenError, NotFoundError
+from kube.events import EventWriter
 from plugin.publishing.device import Consumption, CounterSet, Device, Taint, TaintEffect
 from plugin.publishing.dialects import DIALECTS, Dialect
 from plugin.publishing.layout import Offer

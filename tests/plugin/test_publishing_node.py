@@ -9,9 +9,9 @@ from threading import Thread
 
 import pytest
 
-from plugin.kube.client import Client
-from plugin.kube.credentials import from_kubeconfig
-from plugin.kube.watch import ChangeKind
+from kube.client import Client
+from kube.credentials import from_kubeconfig
+from kube.watch import ChangeKind
 from plugin.publishing.device import Device
 from plugin.publishing.layout import Offer
 from plugin.publishing.reports import Published

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.kube.errors import (
+from kube.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,

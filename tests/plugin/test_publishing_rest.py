@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugin.kube.client import Client
-from plugin.kube.errors import ForbiddenError, NotFoundError
-from plugin.kube.events import EventWriter
+from kube.client import Client
+from kube.errors import ForbiddenError, NotFoundError
+from kube.events import EventWriter
 from plugin.publishing.dialects import DIALECTS, V1BETA1, Dialect
 from plugin.publishing.layout import LeftOut
 from plugin.publishing.node_events import NodeEvents, event_of

@@ -11,7 +11,7 @@ from threading import Condition, Event, Semaphore, Thread
 
 import pytest
 
-from plugin.kube.errors import ExpiredError, KubeError, UnreachableError
+from kube.errors import ExpiredError, KubeError, UnreachableError
 from plugin.publishing.device import Device
 from plugin.publishing.follower import OUTAGE_SECONDS, Follower
 from plugin.publishing.layout import Offer

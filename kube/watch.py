@@ -11,8 +11,8 @@ import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from plugin.kube.answers import cause, refusal
-from plugin.kube.errors import UnreachableError
+from kube.answers import cause, refusal
+from kube.errors import UnreachableError
 
 
 class ChangeKind(StrEnum):

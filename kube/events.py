@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from plugin.kube.client import Client, name_prefix, path_of
+from kube.client import Client, name_prefix, path_of
 
 LONGEST_NOTE_BYTES: Final = 1024
 SILENCE_SECONDS: Final = 600.0

@@ -7,7 +7,7 @@ import msgspec
 import urllib3
 from msgspec import Struct
 
-from plugin.kube.errors import (
+from kube.errors import (
     ConflictError,
     ExpiredError,
     ForbiddenError,

@@ -10,10 +10,10 @@ import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from plugin.kube.access import Access, Connections, read
-from plugin.kube.answers import cause, decoded, refusal
-from plugin.kube.errors import NotFoundError, UnreachableError
-from plugin.kube.watch import Watch
+from kube.access import Access, Connections, read
+from kube.answers import cause, decoded, refusal
+from kube.errors import NotFoundError, UnreachableError
+from kube.watch import Watch
 
 Json = dict[str, Any]
 

@@ -14,10 +14,10 @@ from uuid import uuid4
 import pytest
 import trustme
 
-from plugin.kube.access import Access
-from plugin.kube.client import Client, find, path_of
-from plugin.kube.credentials import from_kubeconfig
-from plugin.kube.errors import (
+from kube.access import Access
+from kube.client import Client, find, path_of
+from kube.credentials import from_kubeconfig
+from kube.errors import (
     ConflictError,
     CredentialsError,
     ExpiredError,
@@ -27,8 +27,8 @@ from plugin.kube.errors import (
     NotFoundError,
     UnreachableError,
 )
-from plugin.kube.events import EventType, EventWriter, Regarding
-from plugin.kube.watch import ChangeKind, WatchEvent
+from kube.events import EventType, EventWriter, Regarding
+from kube.watch import ChangeKind, WatchEvent
 from tests.cluster.api_server import ApiServer
 
 Json = dict[str, Any]
@@ -114,7 +114,7 @@ def test_what_is_not_there_is_told_from_what_is_refused(
 def test_a_list_is_read_page_by_page(
     client: Client, label: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plugin.kube.client.PAGE", 2)
+    monkeypatch.setattr("kube.client.PAGE", 2)
     made = {client.create(MAPS, config_map(label))["metadata"]["name"] for _ in range(5)}
     listed = client.list(MAPS, params={"labelSelector": f"test={label}"})
     assert {one["metadata"]["name"] for one in listed["items"]} == made

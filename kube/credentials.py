@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from dra_config import manifests
-from plugin.kube.access import Access, Material
-from plugin.kube.errors import CredentialsError
+from kube.access import Access, Material
+from kube.errors import CredentialsError
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _HTTPS_PORT: Final = 443

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import trustme
 
-from plugin.kube.access import Access, Connections
-from plugin.kube.credentials import from_kubeconfig, in_cluster
-from plugin.kube.errors import CredentialsError
+from kube.access import Access, Connections
+from kube.credentials import from_kubeconfig, in_cluster
+from kube.errors import CredentialsError
 
 Json = dict[str, Any]
 Write = Callable[..., Path]

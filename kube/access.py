@@ -10,7 +10,7 @@ from typing import Final
 
 import urllib3
 
-from plugin.kube.errors import CredentialsError
+from kube.errors import CredentialsError
 
 KEPT_CONNECTIONS: Final = 4
 """More are opened when more requests run at once, and closed after them."""
