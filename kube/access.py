@@ -90,6 +90,19 @@ def read(material: Material) -> str:
         raise CredentialsError(f"'{material}' cannot be read: {said}.") from None
 
 
+def bearer(token: Material) -> str:
+    """Return the header that shows *token*.
+
+    Raises:
+        CredentialsError: The file cannot be read or holds no token.
+    """
+    text = read(token).strip()
+    if not (text.isascii() and text.isprintable()):
+        # Whoever sends such a header is told so in a sentence that quotes it.
+        raise CredentialsError("The token holds what no token can, such as several lines.")
+    return f"Bearer {text}"
+
+
 def _pool(access: Access, made_of: tuple[str, ...]) -> urllib3.HTTPSConnectionPool:
     authority, own = made_of[0], made_of[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -97,9 +110,9 @@ def _pool(access: Access, made_of: tuple[str, ...]) -> urllib3.HTTPSConnectionPo
     try:
         context.load_verify_locations(cadata=authority)
     except (ssl.SSLError, ValueError):
-        raise CredentialsError(
-            "What should sign the API server's certificate holds no certificate."
-        ) from None
+        file = access.authority
+        named = f"'{file}'" if isinstance(file, Path) else "The authority of the API server"
+        raise CredentialsError(f"{named} holds no certificate.") from None
     if own:
         _show(context, certificate=own[0], key=own[1])
     return urllib3.HTTPSConnectionPool(

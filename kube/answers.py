@@ -49,7 +49,9 @@ def decoded(method: str, path: str, body: bytes) -> dict[str, Any]:
         raise UnreachableError(f"{method} {path}: the answer is no JSON object.") from None
 
 
-def refusal(asked: str, code: int, body: bytes, headers: Mapping[str, str]) -> KubeError:
+def refusal(
+    asked: str, code: int, body: bytes, headers: Mapping[str, str], *, quote: bool = True
+) -> KubeError:
     """Return the error that an answer tells.
 
     Args:
@@ -57,18 +59,22 @@ def refusal(asked: str, code: int, body: bytes, headers: Mapping[str, str]) -> K
         code: The status code, of HTTP or of a Status object.
         body: A Status object, or whatever a proxy in between wrote.
         headers: The answer's headers.
+        quote: Whether an `InvalidError` repeats the server's sentence, which may quote what was
+            sent, rather than its reason, which is one of a few words.
     """
     try:
         status = msgspec.json.decode(body, type=_Status)
     except msgspec.MsgspecError:
         status = _Status()
-    said = status.message or status.reason
+    away = code == _TOO_MANY or code in _SERVER_ERRORS
+    family = _FAMILIES.get(code, InvalidError)
+    untold = family is InvalidError and not (away or quote)
+    said = status.reason if untold else status.message or status.reason
     text = f"{asked}: {code} {said[:LONGEST_MESSAGE_CHARACTERS]}".rstrip()
-    if code == _TOO_MANY:
-        return UnreachableError(text, refused=True, retry_after_seconds=_after(headers))
-    if code in _SERVER_ERRORS:
-        return UnreachableError(text, retry_after_seconds=_after(headers))
-    return _FAMILIES.get(code, InvalidError)(text)
+    if away:
+        refused = code == _TOO_MANY
+        return UnreachableError(text, refused=refused, retry_after_seconds=_after(headers))
+    return family(text)
 
 
 def cause(error: Exception) -> str:

@@ -2,30 +2,36 @@
 
 import time
 from collections.abc import Callable, Mapping
-from errno import ETIMEDOUT
+from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
-import urllib3
-from urllib3.exceptions import HTTPError
 
-from kube.access import Access, Connections, read
-from kube.answers import cause, decoded, refusal
-from kube.errors import NotFoundError, UnreachableError
+from kube.access import Access, Connections
+from kube.answers import decoded
+from kube.errors import NotFoundError
+from kube.exchange import Exchange
 from kube.watch import Watch
 
 Json = dict[str, Any]
 
-CONNECT_SECONDS: Final = 5.0
 REQUEST_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 300.0
 """How long a watch may tell nothing; the server sends a bookmark about every minute."""
 
 PAGE: Final = 500
-_CHUNK_BYTES: Final = 64 * 1024
 _LONGEST_PREFIX: Final = 200
 """The server takes 253 characters and keeps 58 of them."""
+
+
+class Patch(StrEnum):
+    """What a patch says of the object, by the name of its format."""
+
+    MERGE = "application/merge-patch+json"
+    """Each member takes the place of the object's; lists are replaced whole."""
+    STRATEGIC_MERGE = "application/strategic-merge-patch+json"
+    """As `MERGE`, but the entries of lists are merged by the key that their API documents."""
 
 
 def path_of(api_version: str, plural: str, name: str = "", *, namespace: str = "") -> str:
@@ -55,6 +61,7 @@ class Client:
         *,
         user_agent: str,
         request_seconds: float = REQUEST_SECONDS,
+        quote_refusals: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect to nothing yet.
@@ -63,12 +70,18 @@ class Client:
             access: The server and the account.
             user_agent: Who we are, as the server's audit log shows it.
             request_seconds: How long a request may take if its caller does not say.
+            quote_refusals: Whether an `InvalidError` holds the server's sentence, which may quote
+                what was sent. Where that is secret, its reason in a word has to do.
             monotonic: Seconds of a clock that never goes back.
         """
         self._connections = Connections(access)
-        self._user_agent = user_agent
         self._request_seconds = request_seconds
-        self._monotonic = monotonic
+        self._exchange = Exchange(
+            self._connections,
+            user_agent=user_agent,
+            quote_refusals=quote_refusals,
+            monotonic=monotonic,
+        )
 
     def get(
         self, path: str, *, params: Mapping[str, str] | None = None, seconds: float | None = None
@@ -146,6 +159,26 @@ class Client:
         answer = self._ask("PUT", path, body=body, params=params, seconds=seconds)
         return decoded("PUT", path, answer)
 
+    def patch(
+        self,
+        path: str,
+        body: Json,
+        *,
+        kind: Patch,
+        params: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+    ) -> Json:
+        """Change the object at *path* and return it as it is stored.
+
+        Raises:
+            NotFoundError: There is none.
+            ConflictError: It is not of the resourceVersion or uid that *body* has.
+        """
+        answer = self._ask(
+            "PATCH", path, body=body, content_type=kind, params=params, seconds=seconds
+        )
+        return decoded("PATCH", path, answer)
+
     def delete(
         self,
         path: str,
@@ -197,9 +230,8 @@ class Client:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(last_seconds),
         }
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=silence_seconds)
-        response = self._send("GET", path, wanted, None, timeout)
-        return Watch(path, response)
+        answer = self._exchange.listen(path, params=wanted, silence_seconds=silence_seconds)
+        return Watch(path, answer)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -211,65 +243,18 @@ class Client:
         path: str,
         *,
         body: Json | None = None,
+        content_type: str = "application/json",
         params: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> bytes:
-        """Send one request and return the answer; neither may take longer than *seconds*."""
-        allowed = self._request_seconds if seconds is None else seconds
-        deadline = self._monotonic() + allowed
-        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, allowed), total=allowed)
-        response = self._send(method, path, params or {}, body, timeout)
-        try:
-            return self._received(response, deadline)
-        except (HTTPError, OSError) as error:
-            response.close()
-            raise UnreachableError(f"{method} {path}: {cause(error)}") from None
-
-    def _received(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-        """Return the whole body and give the connection back."""
-        received = bytearray()
-        # The library's own limit is for each read, so a dripping answer could last for ever.
-        for chunk in response.stream(_CHUNK_BYTES):
-            received += chunk
-            if self._monotonic() > deadline:
-                raise TimeoutError(ETIMEDOUT, "the answer does not end in time")
-        response.release_conn()
-        return bytes(received)
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str],
-        body: Json | None,
-        timeout: urllib3.Timeout,
-    ) -> urllib3.BaseHTTPResponse:
-        """Return an answer that tells success, its body still unread."""
-        access = self._connections.access
-        headers = {"accept": "application/json", "user-agent": self._user_agent}
-        if access.token is not None:
-            headers["authorization"] = f"Bearer {read(access.token).strip()}"
-        if body is not None:
-            headers["content-type"] = "application/json"
-        query = f"?{urlencode(params)}" if params else ""
-        pool = self._connections.pool()
-        try:
-            response = pool.request(
-                method,
-                f"{access.prefix}{path}{query}",
-                body=None if body is None else msgspec.json.encode(body),
-                headers=headers,
-                timeout=timeout,
-                redirect=False,
-                preload_content=False,
-            )
-            if response.status in {200, 201, 202}:
-                return response
-            told = response.read(_CHUNK_BYTES)
-            response.close()
-        except (HTTPError, OSError) as error:
-            raise UnreachableError(f"{method} {path}: {cause(error)}") from None
-        raise refusal(f"{method} {path}", response.status, told, response.headers)
+        """Send one request and return the answer; both may take no longer than *seconds*."""
+        return self._exchange.ask(
+            method,
+            path,
+            content=None if body is None else (content_type, msgspec.json.encode(body)),
+            params=params or {},
+            seconds=self._request_seconds if seconds is None else seconds,
+        )
 
 
 def find(client: Client, path: str) -> Json | None:

@@ -4,7 +4,8 @@
 class KubeError(Exception):
     """The API server did not do what it was asked.
 
-    The message is a sentence that names the request; it holds no token and no object's content.
+    The message is a sentence that names the request. It holds no token, and of an object only
+    what the server quotes when it refuses one; see `Client`.
     """
 
 

@@ -14,7 +14,7 @@ from tools.demo.reviews import Answer
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 60.0
-NEEDED = ("dra_config", "webhook", "tools", "examples")
+NEEDED = ("dra_config", "kube", "logs", "webhook", "tools", "examples")
 
 
 @pytest.fixture(scope="module")

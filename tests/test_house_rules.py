@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("dra_config", "kube", "webhook", "plugin")
+PACKAGES = ("dra_config", "flags", "kube", "logs", "webhook", "plugin")
 COMMANDS = ("tools", "benchmarks")
 
 LONGEST_MODULE_LINES = 300

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from dra_config.gates import FeatureGates
-from webhook.settings import InvalidSettings, parse_settings
+from flags.given import InvalidSettings
+from webhook.settings import parse_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

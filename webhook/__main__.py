@@ -4,7 +4,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from webhook.settings import InvalidSettings, settings_from_process
+from flags.given import InvalidSettings
+from webhook.settings import settings_from_process
 
 
 def main(arguments: Sequence[str]) -> int:

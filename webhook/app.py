@@ -14,8 +14,9 @@ from fastapi.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dra_config.claims import SERVED_VERSIONS
+from logs.lines import Log, LogLevel
+from webhook.decisions import DecisionLog
 from webhook.limits import BodyReader, BodyTooLarge, ClientGone, Limits, TooManyBodies
-from webhook.logs import Log, LogLevel
 from webhook.reply import render_decision, render_unusable, rule_ids
 from webhook.review import (
     RESOURCES,
@@ -48,6 +49,7 @@ class ReviewEndpoint:
         *,
         limits: Limits,
         log: Log,
+        decisions: DecisionLog,
         telemetry: Telemetry,
         draining: Callable[[], bool],
     ) -> None:
@@ -56,6 +58,7 @@ class ReviewEndpoint:
         self._limits = limits
         self._bodies = BodyReader(limits)
         self._log = log
+        self._decisions = decisions
         self._telemetry = telemetry
         self._draining = draining
 
@@ -132,9 +135,9 @@ class ReviewEndpoint:
         )
         for finding in decision.violations:
             telemetry.rejected(finding.driver, finding.kind, finding.violation.rule)
-        if self._log.decisions_shown:
+        if self._decisions.shown:
             rules: Iterable[str] = rule_ids(decision)
-            self._log.decision(
+            self._decisions.decision(
                 uid=request.uid,
                 operation=request.operation,
                 kind=request.kind,
@@ -148,8 +151,8 @@ class ReviewEndpoint:
     async def _unusable(self, send: Send, error: UnusableRequest, started: int) -> None:
         await self._answer(send, 200, _JSON, render_unusable(error.uid, str(error)))
         self._telemetry.unusable(200)
-        if self._log.decisions_shown:
-            self._log.decision(
+        if self._decisions.shown:
+            self._decisions.decision(
                 uid=error.uid,
                 verdict="unusable",
                 rules=[],

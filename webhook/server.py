@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import ssl
@@ -18,9 +17,11 @@ import uvloop
 from starlette.types import ASGIApp
 
 from dra_config.version import __version__
+from logs.bridge import LogBridge
+from logs.lines import Log, LogLevel
 from webhook.app import ReviewEndpoint, create_app, create_rest
+from webhook.decisions import DecisionLog
 from webhook.limits import BoundedProtocol, Limits
-from webhook.logs import Log, LogBridge, LogLevel
 from webhook.review import Verdict
 from webhook.telemetry import SharedMemory, Telemetry, render_metrics
 from webhook.tls import CertificateHolder, PairFiles
@@ -87,6 +88,7 @@ class Worker:
         self._certificate = CertificateHolder(
             service.pair, clock=time.time, log=service.log, telemetry=self._telemetry
         )
+        self._decisions = DecisionLog(service.log)
         self._draining = False
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -104,7 +106,7 @@ class Worker:
 
     async def _serve(self, parent_pipe: int | None, on_started: Callable[[], None] | None) -> None:
         loop = asyncio.get_running_loop()
-        self._service.log.defer_with(loop.call_soon)
+        self._decisions.defer_with(loop.call_soon)
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
         if parent_pipe is not None:
@@ -125,7 +127,7 @@ class Worker:
         await probing
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-        self._service.log.flush()
+        self._decisions.flush()
 
     async def _stopped(self, *tasks: asyncio.Task[None]) -> None:
         """Return when it is time to stop listening.
@@ -156,6 +158,7 @@ class Worker:
             service.verdict,
             limits=service.limits,
             log=service.log,
+            decisions=self._decisions,
             telemetry=self._telemetry,
             draining=lambda: self._draining,
         )
@@ -209,9 +212,3 @@ def _bridge_logging(log: Log) -> None:
     # uvicorn warns about every request that is no HTTP: any port scan would fill the log.
     logging.getLogger("uvicorn").setLevel(LogLevel.ERROR)
     logging.getLogger("uvicorn.error").setLevel(LogLevel.ERROR)
-
-
-def write_line(descriptor: int, line: bytes) -> None:
-    """Write all of *line* at once as far as the system can; workers share the descriptor."""
-    while line:
-        line = line[os.write(descriptor, line) :]

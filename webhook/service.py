@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+from logs.lines import Log, LogLevel, write_line
 from webhook.limits import Limits
-from webhook.logs import Log, LogLevel
 from webhook.review import Verdict
 from webhook.self_managed.options import SelfManaged
 from webhook.self_managed.process import keep, pair_files, wait_for_pair
-from webhook.server import GRACE_SECONDS, Service, Worker, write_line
+from webhook.server import GRACE_SECONDS, Service, Worker
 from webhook.settings import Settings
 from webhook.telemetry import SharedMemory
 from webhook.tls import PairFiles

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from webhook.logs import Log, LogLevel
+from logs.lines import Log, LogLevel
 from webhook.telemetry import Telemetry
 
 POLL_SECONDS: Final = 10.0

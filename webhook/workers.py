@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final, TypeAlias
 
-from webhook.logs import Log, LogLevel
+from logs.lines import Log, LogLevel
 
 Serve: TypeAlias = Callable[[int, int], None]
 """Serves as the worker of this index until a signal, or until this descriptor becomes readable."""

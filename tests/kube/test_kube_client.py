@@ -3,7 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from kube.access import Access
-from kube.client import Client, find, path_of
+from kube.client import Client, Patch, find, path_of
 from kube.credentials import from_kubeconfig
 from kube.errors import (
     ConflictError,
@@ -90,6 +90,70 @@ def test_an_object_that_changed_meanwhile_is_neither_replaced_nor_deleted(
         client.delete(path, uid="another")
     with pytest.raises(ConflictError, match="already exists"):
         client.create(MAPS, {**made, "metadata": {"name": made["metadata"]["name"]}})
+
+
+def test_a_merge_patch_changes_what_it_names_and_is_written_under_a_name(
+    client: Client, label: str
+) -> None:
+    made = client.create(MAPS, config_map(label, a="1", b="2"))
+    path = f"{MAPS}/{made['metadata']['name']}"
+    changed = client.patch(
+        path, {"data": {"a": "3"}}, kind=Patch.MERGE, params={"fieldManager": "somebody"}
+    )
+    assert client.get(path) == changed
+    assert changed["data"] == {"a": "3", "b": "2"}
+    fields = {one["manager"]: one["fieldsV1"] for one in changed["metadata"]["managedFields"]}
+    assert fields["somebody"] == {"f:data": {"f:a": {}}}
+
+
+def test_a_patch_that_was_decided_on_an_older_version_changes_nothing(
+    client: Client, label: str
+) -> None:
+    made = client.create(MAPS, config_map(label, a="1"))
+    path = f"{MAPS}/{made['metadata']['name']}"
+    version = made["metadata"]["resourceVersion"]
+    client.patch(path, {"data": {"a": "2"}}, kind=Patch.MERGE)
+    late = {"metadata": {"resourceVersion": version}, "data": {"a": "3"}}
+    for kind in Patch:
+        with pytest.raises(ConflictError, match="modified"):
+            client.patch(path, late, kind=kind)
+    assert client.get(path)["data"] == {"a": "2"}
+    with pytest.raises(NotFoundError):
+        client.patch(f"{MAPS}/none-of-this-name", late, kind=Patch.MERGE)
+
+
+def test_only_a_strategic_patch_merges_the_entries_of_a_list(client: Client, label: str) -> None:
+    owners = [
+        {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": name}
+        for name in ("first", "other")
+    ]
+    made = client.create(MAPS, config_map(label))
+    path = f"{MAPS}/{made['metadata']['name']}"
+
+    def owned(owner: Json, kind: Patch) -> list[str]:
+        changed = client.patch(path, {"metadata": {"ownerReferences": [owner]}}, kind=kind)
+        return sorted(one["name"] for one in changed["metadata"]["ownerReferences"])
+
+    assert owned(owners[0], Patch.MERGE) == ["first"]
+    assert owned(owners[1], Patch.STRATEGIC_MERGE) == ["first", "other"]
+    assert owned(owners[1], Patch.MERGE) == ["other"]
+
+
+def test_a_client_that_sends_secrets_is_refused_without_a_quotation(
+    client: Client, api_server: ApiServer, label: str
+) -> None:
+    made = client.create(MAPS, config_map(label))
+    path = f"{MAPS}/{made['metadata']['name']}"
+    wrong = {"data": {"a secret": "value"}}
+    with pytest.raises(InvalidError, match="a secret"):
+        client.patch(path, wrong, kind=Patch.MERGE)
+    access = from_kubeconfig(api_server.control_plane.kubeconfig)
+    discreet = Client(access, user_agent="test", quote_refusals=False)
+    with pytest.raises(InvalidError, match=r": 422 Invalid$"):
+        discreet.patch(path, wrong, kind=Patch.MERGE)
+    with pytest.raises(NotFoundError, match=r'configmaps "none" not found'):
+        discreet.patch(f"{MAPS}/none", {}, kind=Patch.MERGE)
+    discreet.close()
 
 
 def test_what_is_not_there_is_told_from_what_is_refused(
@@ -319,6 +383,27 @@ def test_a_long_message_is_cut_and_no_token_stands_in_it(odd: Oddity) -> None:
     assert len(str(caught.value)) < 600
     assert odd.asked[0][1]["authorization"] == "Bearer very-secret"
     assert "very-secret" not in str(caught.value) + repr(client._connections.access)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [(400, "Short"), (405, "Short"), (422, "Short"), (403, "long"), (429, "long"), (503, "long")],
+)
+def test_without_quotations_only_what_speaks_of_what_was_sent_is_told_in_a_word(
+    odd: Oddity, code: int, told: str
+) -> None:
+    odd.answer = answering(code, b'{"reason": "Short", "message": "long"}')
+    with pytest.raises(KubeError, match=rf"GET /a: {code} {told}$"):
+        odd.client(quote_refusals=False).get("/a")
+
+
+@pytest.mark.parametrize("token", ["very-secret\nsecond", "very-secret\u20ac", "very\x00secret"])
+def test_a_token_that_is_none_is_neither_sent_nor_quoted(odd: Oddity, token: str) -> None:
+    client = Client(replace(odd.access, token=token), user_agent="test")
+    with pytest.raises(CredentialsError) as caught:
+        client.get("/a")
+    assert "secret" not in str(caught.value)
+    assert odd.asked == []
 
 
 def test_an_answer_that_is_no_json_is_none(odd: Oddity) -> None:

@@ -120,6 +120,13 @@ def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
         from_kubeconfig(tmp_path / "none")
 
 
+def test_a_file_that_should_hold_an_authority_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_text("nothing")
+    with pytest.raises(CredentialsError, match=r"ca\.crt' holds no certificate"):
+        Connections(Access(host="192.0.2.1", port=1, authority=file)).pool()
+
+
 @pytest.mark.parametrize(
     ("certificate", "key", "said"),
     [("nothing", None, "holds no certificate"), (None, "nothing", "cannot be used")],

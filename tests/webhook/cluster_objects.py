@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from kube.errors import ConflictError, NotFoundError
 from webhook.self_managed.cluster import (
-    Conflict,
-    Missing,
     SecretContents,
     WebhookConfiguration,
     WebhookEntry,
@@ -30,22 +29,22 @@ class StoredObjects:
     def read_configuration(self) -> WebhookConfiguration:
         self.trouble("read_configuration")
         if self.bundle_by_webhook is None:
-            raise Missing("there is no configuration")
+            raise NotFoundError("there is no configuration")
         webhooks = tuple(WebhookEntry(*entry) for entry in self.bundle_by_webhook.items())
         return WebhookConfiguration(webhooks, str(self.configuration_version))
 
     def read_secret(self) -> SecretContents:
         self.trouble("read_secret")
         if self.secret is None:
-            raise Missing("there is no Secret")
+            raise NotFoundError("there is no Secret")
         return SecretContents(dict(self.secret), str(self.secret_version))
 
     def patch_secret(self, entries: Mapping[str, bytes], resource_version: str) -> None:
         self.trouble("patch_secret")
         if self.secret is None:
-            raise Missing("there is no Secret")
+            raise NotFoundError("there is no Secret")
         if resource_version != str(self.secret_version):
-            raise Conflict("the Secret has changed")
+            raise ConflictError("the Secret has changed")
         self.set_secret({**self.secret, **entries})
         self.writes.append("secret")
 
@@ -54,9 +53,9 @@ class StoredObjects:
     ) -> None:
         self.trouble("patch_configuration")
         if self.bundle_by_webhook is None:
-            raise Missing("there is no configuration")
+            raise NotFoundError("there is no configuration")
         if resource_version != str(self.configuration_version):
-            raise Conflict("the configuration has changed")
+            raise ConflictError("the configuration has changed")
         self.set_bundles({**self.bundle_by_webhook, **dict.fromkeys(webhooks, ca_bundle)})
         self.writes.append("configuration")
 

@@ -18,6 +18,7 @@ from dra_config.claims import CONFIG_LISTS, SERVED_VERSIONS, OpaqueConfig, judge
 from dra_config.loading import examine
 from dra_config.scheme import COMPUTE_DOMAIN_DRIVER, DRIVERS, GPU_DRIVER
 from dra_config.violations import Violation
+from logs.lines import Log, LogLevel
 from tests.dra_config.strategies import (
     GATES,
     Repetition,
@@ -33,8 +34,8 @@ from tests.webhook.asked import a_review, an_object, config, domain_entry, entry
 from webhook.admission import Policy
 from webhook.admission import review as judge
 from webhook.app import REVIEW_PATH, ReviewEndpoint
+from webhook.decisions import DecisionLog
 from webhook.limits import Limits
-from webhook.logs import Log, LogLevel
 from webhook.review import AdmissionRequest, Decision
 from webhook.telemetry import SharedMemory, Telemetry
 
@@ -71,10 +72,12 @@ class Fuzzed:
     def __post_init__(self) -> None:
         self.memory = SharedMemory(1)
         self._telemetry = Telemetry(self.memory.row(0))
+        log = Log(self.lines.append, lambda: 0.0, LogLevel.INFO)
         self._endpoint = ReviewEndpoint(
             verdict,
             limits=Limits(),
-            log=Log(self.lines.append, lambda: 0.0, LogLevel.INFO),
+            log=log,
+            decisions=DecisionLog(log),
             telemetry=self._telemetry,
             draining=lambda: False,
         )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from tests.webhook.served import ROOT
-from webhook.logs import DecisionLine
+from webhook.decisions import DecisionLine
 from webhook.settings import PREFIX, _parser, parse_settings
 from webhook.telemetry import FAMILIES
 

@@ -14,10 +14,10 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from logs.lines import Log, LogLevel
 from tests.webhook.conftest import Serve
 from tests.webhook.rotating import mount, serial, served_serial
 from tests.webhook.served import JSON_HEADERS, PATH, Served, config, review, until, write_pair
-from webhook.logs import Log, LogLevel
 from webhook.telemetry import SharedMemory, Telemetry
 from webhook.tls import CertificateHolder, PairFiles, UnusablePair, load_pair, not_after_seconds
 

@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kube.errors import KubeError, NotFoundError
+from logs.lines import Log, LogLevel
 from tests.webhook.cluster_objects import NAMES, StoredObjects
 from webhook.certificates import Authority, new_authority, new_leaf, private_pem, public_pem
-from webhook.logs import Log, LogLevel
-from webhook.self_managed.cluster import ClusterObjects, Failure, Missing
+from webhook.self_managed.cluster import ClusterObjects
 from webhook.self_managed.contents import (
     Served,
     authorities_in,
@@ -90,10 +91,10 @@ def replica(tmp_path: Path) -> Replica:
     return Replica(tmp_path, StoredObjects())
 
 
-def fail(*asked: str, failure: Failure | None = None) -> Callable[[str], None]:
+def fail(*asked: str, failure: KubeError | None = None) -> Callable[[str], None]:
     def trouble(what: str) -> None:
         if what in asked:
-            raise failure or Failure(f"{what}: 503")
+            raise failure or KubeError(f"{what}: 503")
 
     return trouble
 
@@ -294,7 +295,7 @@ def test_a_secret_from_a_backup_is_served_only_when_its_authority_is_known(
     trouble = fail("patch_configuration")
     before = replica.in_file()
     replica.objects.trouble = trouble
-    with pytest.raises(Failure):
+    with pytest.raises(KubeError):
         replica.look()
     assert replica.in_file() == before
     replica.objects.trouble = fail()
@@ -335,7 +336,7 @@ def test_without_the_api_server_the_pair_in_hand_stays(replica: Replica, asked: 
     replica.look()
     before = replica.file.read_bytes()
     replica.objects.trouble = fail(asked)
-    with pytest.raises(Failure, match="503"):
+    with pytest.raises(KubeError, match="503"):
         replica.look(after=60 * DAY)
     assert replica.file.read_bytes() == before
 
@@ -348,10 +349,10 @@ def test_a_configuration_out_of_reach_keeps_no_pod_from_serving_nor_from_renewin
     replica.objects.set_bundles(dict.fromkeys(NAMES, b""))
     replica.objects.trouble = fail(asked)
     replica.file.unlink()
-    with pytest.raises(Failure, match=asked):
+    with pytest.raises(KubeError, match=asked):
         replica.look()
     first = replica.in_file()
-    with pytest.raises(Failure, match=asked):
+    with pytest.raises(KubeError, match=asked):
         replica.look(after=60 * DAY)
     assert replica.in_file() != first
 
@@ -360,7 +361,7 @@ def test_no_new_authority_signs_while_nobody_can_say_who_trusts_it(replica: Repl
     replica.look()
     replica.objects.trouble = fail("read_configuration")
     for _ in range(10):
-        with pytest.raises(Failure):
+        with pytest.raises(KubeError):
             replica.look(after=35 * DAY)
     (old,) = authorities_in((replica.objects.secret or {})["ca.crt"])
     replica.in_file().verify_directly_issued_by(old)
@@ -371,9 +372,9 @@ def test_no_new_authority_signs_while_nobody_can_say_who_trusts_it(replica: Repl
 
 def test_the_first_certificate_waits_until_somebody_can_trust_it(replica: Replica) -> None:
     replica.objects.trouble = fail("read_configuration")
-    with pytest.raises(Failure):
+    with pytest.raises(KubeError):
         replica.look()
-    with pytest.raises(Failure):
+    with pytest.raises(KubeError):
         replica.look(after=DAY)
     assert not replica.file.exists()
     replica.objects.trouble = fail()
@@ -383,7 +384,7 @@ def test_the_first_certificate_waits_until_somebody_can_trust_it(replica: Replic
 
 def test_a_missing_secret_is_an_error_that_names_it(replica: Replica) -> None:
     replica.objects.secret = None
-    with pytest.raises(Missing, match="no Secret"):
+    with pytest.raises(NotFoundError, match="no Secret"):
         replica.look()
     assert not replica.file.exists()
     replica.objects.secret = {}
@@ -395,7 +396,7 @@ def test_without_a_configuration_a_pair_is_served_and_the_configuration_is_misse
     replica: Replica,
 ) -> None:
     bundles, replica.objects.bundle_by_webhook = replica.objects.bundle_by_webhook, None
-    with pytest.raises(Missing, match="no configuration"):
+    with pytest.raises(NotFoundError, match="no configuration"):
         replica.look()
     assert replica.file.exists()
     replica.objects.bundle_by_webhook = bundles

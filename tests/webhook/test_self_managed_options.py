@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from flags.given import InvalidSettings
 from webhook.self_managed.options import Cluster, SelfManaged
-from webhook.settings import InvalidSettings, parse_settings
+from webhook.settings import parse_settings
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 LEAST = (

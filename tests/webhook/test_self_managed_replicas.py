@@ -18,9 +18,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from kube.errors import KubeError, UnreachableError
 from tests.webhook.cluster_objects import NAMES, StoredObjects
 from tests.webhook.test_self_managed_keeper import DAY, POLICY, START, Replica
-from webhook.self_managed.cluster import Failure, SecretContents, WebhookConfiguration
+from webhook.self_managed.cluster import SecretContents, WebhookConfiguration
 from webhook.self_managed.contents import authorities_in, signed_by
 
 Fate: TypeAlias = Literal["answered", "refused", "answer lost", "killed"]
@@ -50,7 +51,7 @@ class Look:
     def _run(self) -> None:
         try:
             self._look()
-        except (Failure, KilledError):
+        except (KubeError, KilledError):
             pass
         finally:
             self.ended = True
@@ -85,10 +86,10 @@ class Gate:
             case "answered":
                 return request()
             case "refused":
-                raise Failure("no connection")
+                raise UnreachableError("no connection")
             case "answer lost":
                 request()
-                raise Failure("the connection broke")
+                raise UnreachableError("the connection broke")
             case "killed":
                 raise KilledError
 

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import pytest
 import trustme
 
-from webhook.self_managed.cluster import Conflict, Failure, Missing, WebhookEntry
+from kube.errors import ConflictError, ForbiddenError, KubeError, NotFoundError, UnreachableError
+from webhook.self_managed.cluster import WebhookEntry
 from webhook.self_managed.options import Cluster, SelfManaged
 from webhook.self_managed.process import Patience, pair_files
 from webhook.self_managed.rest import RestObjects
@@ -140,10 +141,11 @@ def test_a_patch_names_the_version_it_was_decided_on_and_its_author(server: Serv
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [(404, Missing), (409, Conflict), (403, Failure), (503, Failure)]
+    ("code", "kind"),
+    [(404, NotFoundError), (409, ConflictError), (403, ForbiddenError), (503, UnreachableError)],
 )
 def test_a_refusal_is_told_in_the_words_of_the_api_server(
-    server: Server, code: int, kind: type[Failure]
+    server: Server, code: int, kind: type[KubeError]
 ) -> None:
     server.answer(code, {"reason": "Short", "message": "the whole sentence"})
     with pytest.raises(kind, match=f"GET {SECRET}: {code} the whole sentence"):
@@ -155,7 +157,7 @@ def test_a_refusal_that_may_quote_what_was_sent_is_told_by_its_reason(
     server: Server, code: int
 ) -> None:
     server.answer(code, {"reason": "Invalid", "message": "cannot read a-private-key"})
-    with pytest.raises(Failure) as raised:
+    with pytest.raises(KubeError) as raised:
         server.objects.patch_secret({"ca.key": b"a-private-key"}, "1")
     assert str(raised.value).endswith(f"{code} Invalid")
 
@@ -165,16 +167,16 @@ def test_an_answer_that_makes_no_sense_is_a_failure_and_not_quoted(
     server: Server, body: bytes
 ) -> None:
     server.answer(200, body)
-    with pytest.raises(Failure, match=r"the answer is not understood$"):
+    with pytest.raises(KubeError, match=r"the answer is not understood$"):
         server.objects.read_secret()
     server.answer(500, body)
-    with pytest.raises(Failure, match=r"500$"):
+    with pytest.raises(KubeError, match=r"500$"):
         server.objects.read_secret()
 
 
 def test_a_redirection_is_not_followed(server: Server) -> None:
     server.answer(302, b"")
-    with pytest.raises(Failure, match="302"):
+    with pytest.raises(KubeError, match="302"):
         server.objects.read_secret()
     assert len(Answering.asked) == 1
 
@@ -183,11 +185,11 @@ def test_token_and_authority_are_read_anew(server: Server) -> None:
     server.answer(200, {"metadata": {"resourceVersion": "9"}})
     server.objects.read_secret()
     (server.account / "token").write_text("another")
-    with pytest.raises(Failure, match="401"):
+    with pytest.raises(KubeError, match="401"):
         server.objects.read_secret()
     (server.account / "token").write_text("a-token")
     server.trust(trustme.CA())
-    with pytest.raises(Failure, match="certificate verify failed"):
+    with pytest.raises(KubeError, match="certificate verify failed"):
         server.objects.read_secret()
     server.trust(server.authority)
     server.objects.read_secret()
@@ -197,16 +199,16 @@ def test_token_and_authority_are_read_anew(server: Server) -> None:
 def test_an_account_that_cannot_be_read_names_the_file(server: Server, name: str) -> None:
     path = server.account / name
     path.write_bytes(b"\xff")
-    with pytest.raises(Failure, match=f"{name} cannot be read"):
+    with pytest.raises(KubeError, match=f"{name}' cannot be read"):
         server.objects.read_secret()
     path.unlink()
-    with pytest.raises(Failure, match=f"{name} cannot be read: No such file or directory"):
+    with pytest.raises(KubeError, match=f"{name}' cannot be read: No such file or directory"):
         server.objects.read_secret()
 
 
 def test_an_authority_that_is_no_certificate_is_named(server: Server) -> None:
     (server.account / "ca.crt").write_text("")
-    with pytest.raises(Failure, match=r"ca\.crt holds no certificate"):
+    with pytest.raises(KubeError, match=r"ca\.crt' holds no certificate"):
         server.objects.read_secret()
 
 

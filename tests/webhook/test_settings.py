@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from dra_config.gates import FeatureGate
+from flags.given import InvalidSettings
+from logs.lines import LogLevel
 from tests.webhook.served import ROOT
-from webhook.logs import LogLevel
-from webhook.settings import InvalidSettings, parse_settings
+from webhook.settings import parse_settings
 
 
 def test_without_anything_the_webhook_serves_as_documented() -> None:

@@ -5,18 +5,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 
-class Failure(Exception):  # noqa: N818 - the sentence says what failed
-    """The API server did not do what it was asked; the text says why and holds no secret."""
-
-
-class Conflict(Failure):
-    """Somebody else has changed the object since it was read."""
-
-
-class Missing(Failure):
-    """There is no such object."""
-
-
 @dataclass(frozen=True, slots=True)
 class SecretContents:
     """The Secret as it was read."""
@@ -42,7 +30,11 @@ class WebhookConfiguration:
 
 
 class ClusterObjects(Protocol):
-    """The two objects. Every method raises `Failure` or one of its kinds."""
+    """The two objects.
+
+    Every method raises `KubeError` or one of its kinds: `NotFoundError` when there is no such
+    object, and `ConflictError` when somebody else has changed it since it was read.
+    """
 
     def read_configuration(self) -> WebhookConfiguration:
         """Return the configuration."""

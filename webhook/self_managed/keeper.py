@@ -10,13 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from kube.errors import ConflictError, KubeError, NotFoundError
+from logs.lines import Log, LogLevel
 from webhook.certificates import new_authority, new_leaf, private_pem, public_pem, write_for_owner
-from webhook.logs import Log, LogLevel
 from webhook.self_managed.cluster import (
     ClusterObjects,
-    Conflict,
-    Failure,
-    Missing,
     SecretContents,
     WebhookConfiguration,
 )
@@ -72,7 +70,7 @@ class Keeper:
         """Take every step that is due.
 
         Raises:
-            Failure: If an object could not be read or written; what did not need it was done.
+            KubeError: If an object could not be read or written; what did not need it was done.
             OSError: If the pair could not be written.
         """
         for _ in range(MOST_STEPS):
@@ -89,19 +87,19 @@ class Keeper:
                 return
             try:
                 self._take(step, secret, configuration)
-            except Conflict as error:
+            except ConflictError as error:
                 self._log.event(LogLevel.DEBUG, "somebody else was faster", reason=str(error))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
 
-    def _configuration(self) -> tuple[WebhookConfiguration | None, Failure | None]:
+    def _configuration(self) -> tuple[WebhookConfiguration | None, KubeError | None]:
         try:
             return self._objects.read_configuration(), None
-        except Missing as error:
+        except NotFoundError as error:
             # Nobody asks us anything then, so no webhook doubts us.
             return WebhookConfiguration((), ""), error
-        except Failure as error:
+        except KubeError as error:
             return None, error
 
     def _observed(

@@ -8,7 +8,9 @@ from datetime import timedelta
 from random import SystemRandom
 from typing import Final
 
-from webhook.logs import Log, LogBridge, LogLevel
+from kube.errors import KubeError
+from logs.bridge import LogBridge
+from logs.lines import Log, LogLevel
 from webhook.self_managed.options import SelfManaged
 from webhook.telemetry import Counters
 from webhook.tls import PairFiles
@@ -69,7 +71,6 @@ class Patience:
 def keep(options: SelfManaged, pair: PairFiles, log: Log, counters: Counters, ended: int) -> None:
     """Look after everything until *ended* can be read, which says that the parent is gone."""
     # Imported here because the workers need neither an X.509 library nor an HTTP client.
-    from webhook.self_managed.cluster import Failure  # noqa: PLC0415
     from webhook.self_managed.keeper import Keeper  # noqa: PLC0415
     from webhook.self_managed.plan import Policy  # noqa: PLC0415
     from webhook.self_managed.rest import RestObjects  # noqa: PLC0415
@@ -100,7 +101,7 @@ def keep(options: SelfManaged, pair: PairFiles, log: Log, counters: Counters, en
         trouble = ""
         try:
             keeper.look()
-        except (Failure, OSError) as error:
+        except (KubeError, OSError) as error:
             trouble = str(error)
             counters.cells[failures] += 1
         else:

@@ -1,0 +1,1 @@
+"""The log of both services: lines of JSON, and what other libraries say turned into such lines."""
