@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.cluster.binaries.settings import BINARIES_VARIABLE, cache_folder
-from tests.cluster.binaries.toolchain import installed_go, processor
 from tools import debian
+from tools.golang.toolchain import installed_go, processor
 
 GIB: Final = 1024**3
 

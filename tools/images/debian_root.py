@@ -12,7 +12,8 @@ from tools.images.programs import run
 SUITE: Final = "bookworm"
 PYTHON: Final = "3.11"
 """The Python of SUITE."""
-PACKAGES: Final = ("python3",)
+PACKAGES: Final = ("libstdc++6", "python3")
+"""Wheels bring every library along but the one of C++."""
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # Packages are unpacked and not set up, which leaves dpkg's own records empty. They are written

@@ -29,7 +29,9 @@ class Target:
     requirements: str
     """The pins of its packages, relative to the repository."""
     files: tuple[str, ...]
-    """The files and folders that the Dockerfile copies, less the wheelhouse."""
+    """The files and folders that the Dockerfile copies, less the wheelhouse, and other pins."""
+    has_hook: bool = False
+    """Whether `nvidia-cdi-hook` is in it."""
 
     def image_name(self, root: Path) -> str:
         """Return the full name that the image of the tree under *root* has in a registry."""
@@ -45,10 +47,30 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
                 "Dockerfile",
                 "LICENSE",
                 "dra_config",
+                "flags",
+                "kube",
+                "logs",
                 "requirements/webhook.txt",
                 "tools/images/inside",
                 "webhook",
             ),
+        ),
+        "plugin": Target(
+            name="plugin",
+            requirements="requirements/plugin.txt",
+            files=(
+                "Dockerfile",
+                "LICENSE",
+                "dra_config",
+                "flags",
+                "kube",
+                "logs",
+                "plugin",
+                "requirements/plugin.txt",
+                "tools/images/hook",
+                "tools/images/inside",
+            ),
+            has_hook=True,
         ),
     }
 )

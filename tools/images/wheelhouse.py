@@ -37,20 +37,20 @@ def requirements(root: Path, pins: str) -> str:
 
 
 def fetch(text: str, into: Path, *, python: str, architectures: Sequence[str]) -> None:
-    """Put the wheels for the requirements in *text* into the new folder *into*.
+    """Put the wheels for the requirements in *text* into the folder *into*.
 
     pip's own settings (an index, a proxy, a certificate) hold.
 
     Args:
         text: Requirements with hashes.
-        into: The folder to make.
+        into: The folder; made where there is none. What it holds stays.
         python: The Python of the base image, such as 3.13.
         architectures: Keys of ARCHITECTURES; wheels for several may lie side by side.
 
     Raises:
         BuildFailed: pip failed; the text holds what it said.
     """
-    into.mkdir(parents=True)
+    into.mkdir(parents=True, exist_ok=True)
     listing = into / "requirements.txt"
     listing.write_text(text, encoding="utf-8")
     ends_with_us = ENDS_WITH_US if find(ENDS_WITH_US[0]) else ()

@@ -1,12 +1,6 @@
-"""Why the programs of the test cluster cannot be had; each text is made for people."""
+"""Why else the programs of the test cluster cannot be had; the text is made for people."""
 
-
-class Unavailable(RuntimeError):  # noqa: N818 - says what the programs are
-    """The programs of the test cluster cannot be had on this machine."""
-
-
-class BuildFailed(Unavailable):
-    """A program could not be fetched or compiled."""
+from tools.golang.errors import Unavailable
 
 
 class MissingPackages(Unavailable):

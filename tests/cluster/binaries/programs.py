@@ -1,12 +1,10 @@
 """Every program of the test cluster: its Go module, its package, and how it is compiled."""
 
-import hashlib
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final
 
 from tests.cluster.binaries import pins
+from tools.golang.program import Program
 
 MODULES: Final = Path(__file__).resolve().parent / "modules"
 
@@ -17,53 +15,9 @@ CNI_PLUGINS: Final = ("bridge", "loopback", "host-local")
 CRDS: Final = "cert-manager-crds"
 RUNC: Final = "runc"
 
-_STRIP: Final = ("-s", "-w")
 _CONTAINERD: Final = "github.com/containerd/containerd/v2"
 _CERT_MANAGER: Final = "github.com/cert-manager/cert-manager"
 _CNI: Final = "github.com/containernetworking/plugins/plugins"
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One program, or one folder of files, that comes from a Go module."""
-
-    name: str
-    module: str
-    """The folder under modules/ that pins it."""
-    package: str
-    """The main package to compile; for a folder of files, the Go module it is copied from."""
-    stamps: tuple[str, ...] = ()
-    """Each `package.variable=value` that the linker writes into the program."""
-    tags: tuple[str, ...] = ()
-    cgo: bool = False
-    """Whether C is compiled too; this needs gcc."""
-    folder: str = ""
-    """For a folder of files, where it lies in the module; empty for a program."""
-
-    @property
-    def linker_flags(self) -> str:
-        """The value of -ldflags."""
-        return " ".join((*_STRIP, *(f"-X {stamp}" for stamp in self.stamps)))
-
-    def key(self, machine: str) -> str:
-        """Return what names this build: the same key means the same program.
-
-        Args:
-            machine: The processor architecture.
-        """
-        digest = hashlib.sha256()
-        digest.update(repr((self, machine)).encode())
-        digest.update(_module_digest(MODULES / self.module))
-        return digest.hexdigest()[:16]
-
-
-@cache
-def _module_digest(folder: Path) -> bytes:
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        digest.update(path.name.encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.digest()
 
 
 def programs(kubernetes: str) -> tuple[Program, ...]:

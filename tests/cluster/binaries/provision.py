@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.cluster.binaries import packages, pins, settings
-from tests.cluster.binaries.compiling import Compiler
-from tests.cluster.binaries.programs import CNI_PLUGINS, CRDS, RUNC, Program, programs
+from tests.cluster.binaries.programs import CNI_PLUGINS, CRDS, MODULES, RUNC, programs
 from tests.cluster.binaries.store import Store, set_key, to_stderr
-from tests.cluster.binaries.toolchain import processor, provide_go, wheel_folder
 from tools import debian
+from tools.golang.compiling import Compiler
+from tools.golang.program import Program
+from tools.golang.toolchain import processor, provide_go, wheel_folder
 
 Report = Callable[[str], None]
 """Is told what is going on, in pieces of lines."""
@@ -154,7 +155,7 @@ def _plan(chosen: settings.Settings, kubernetes: str = "") -> _Plan:
     """
     store = Store(chosen.cache)
     built = programs(kubernetes or chosen.kubernetes)
-    targets = {one.name: store.place(one.name, one.key(processor())) for one in built}
+    targets = {one.name: store.place(one.name, one.key(processor(), MODULES)) for one in built}
     targets[RUNC] = debian.find(RUNC) or Path("/usr/sbin/runc")
     own = None if kubernetes else chosen.own_binaries
     if own is not None:
@@ -186,7 +187,7 @@ def _complete(
     if not missing:
         return
     go = provide_go(chosen.cache, chosen.environment, report)
-    compiler = Compiler(go, chosen.environment)
+    compiler = Compiler(go, chosen.environment, MODULES)
     for number, program in enumerate(missing, start=1):
         report(f"[{number}/{len(missing)}] {program.name} ... ")
         started = time.monotonic()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.images.inside.elf import strip
-from tools.images.inside.trees import compile_tree, remove
+from tools.images.inside.trees import compile_tree, forbid_starting, remove
 
 FOLDER: Final = Path("app")
 """Where it lies, relative to the root of the image."""
@@ -20,11 +20,13 @@ NOT_SHIPPED: Final = (
     "*.pxd",
     "*.pyi",
     "*.pyx",
+    "*_benchmark.py",
     "INSTALLER",
     "RECORD",
     "REQUESTED",
     "__pycache__",
     "direct_url.json",
+    "testdata",
     "tests",
 )
 
@@ -68,6 +70,7 @@ def install(root: Path, requirements: Path, wheels: Path) -> None:
     for library in packages.rglob("*.so"):
         strip(library)
     compile_tree(packages, root)
+    forbid_starting(packages)
 
 
 def add_sources(root: Path, sources: Path) -> None:
@@ -75,3 +78,4 @@ def add_sources(root: Path, sources: Path) -> None:
     packages = site_packages(root)
     shutil.copytree(sources, packages, ignore=shutil.ignore_patterns(*NOT_SHIPPED))
     compile_tree(packages, root)
+    forbid_starting(packages)

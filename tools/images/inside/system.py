@@ -12,7 +12,7 @@ from typing import Final
 
 from tools.images.inside.environment import FOLDER
 from tools.images.inside.packages import write_down_packages
-from tools.images.inside.trees import compile_tree, copy, inside
+from tools.images.inside.trees import compile_tree, copy, forbid_starting, inside
 
 NOT_NEEDED: Final = (
     # Parts of the standard library that no service imports ...
@@ -52,6 +52,9 @@ NOT_NEEDED: Final = (
     "xx*.so",
 )
 
+PARTS_OF_GLIBC: Final = ("libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1")
+"""Libraries of the C library that a driver's programs and libraries ask for by name."""
+
 FILES: Final = {
     "etc/passwd": "root:x:0:0:root:/:/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/nologin\n",
     "etc/group": "root:x:0:\nnonroot:x:65532:\n",
@@ -73,6 +76,7 @@ def gather(root: Path, dependencies: Path) -> None:
     shutil.copytree(library, inside(root, library), ignore=shutil.ignore_patterns(*NOT_NEEDED))
     taken = {Path("/", path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     compile_tree(inside(root, library), root)
+    forbid_starting(inside(root, library))
     taken |= copy_libraries(root, python, [*root.rglob("*.so"), *dependencies.rglob("*.so*")])
     for name, text in FILES.items():
         file = root / name
@@ -103,6 +107,7 @@ def copy_libraries(root: Path, python: Path, extensions: Iterable[Path]) -> set[
     if "libc.so.6" not in libraries:
         sys.exit("the base image has another C library than glibc")
     beside = libraries["libc.so.6"].parent
+    libraries |= {name: beside / name for name in PARTS_OF_GLIBC}
     copy(loader, root, loader)
     for name, path in libraries.items():
         copy(path, root, beside / name)

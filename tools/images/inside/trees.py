@@ -31,6 +31,13 @@ def remove(tree: Path, patterns: Iterable[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
+def forbid_starting(tree: Path) -> None:
+    """Take from every file of *tree* the right to be started: Python and the loader read them."""
+    for path in tree.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o644)
+
+
 def compile_tree(tree: Path, root: Path) -> None:
     """Write the bytecode of everything under *tree*, which will lie there below *root*.
 

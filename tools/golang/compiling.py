@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.cluster.binaries.errors import BuildFailed
-from tests.cluster.binaries.programs import MODULES, Program
 from tools import debian
+from tools.golang.errors import BuildFailed
+from tools.golang.program import Program
 
 _TAIL_LINES: Final = 25
 
@@ -24,6 +24,8 @@ class Compiler:
 
     go: Path
     environment: Mapping[str, str]
+    modules: Path
+    """The folder of the folders that pin programs."""
 
     def make(self, program: Program, target: Path, log: Path) -> None:
         """Make *program* at *target*, which must not exist.
@@ -37,10 +39,21 @@ class Compiler:
         else:
             self._compile(program, target, log)
 
+    def sources(self, program: Program, log: Path) -> dict[str, Path]:
+        """Return where each module lies that is compiled into *program*, by `path@version`.
+
+        Raises:
+            BuildFailed: A module cannot be had.
+        """
+        form = "{{with .Module}}module\t{{.Path}}@{{.Version}}\t{{.Dir}}{{end}}"
+        self._go(program, ["list", "-deps", "-f", form, *_tags(program), program.package], log)
+        lines = (line.split("\t") for line in log.read_text(encoding="utf-8").splitlines())
+        return {words[1]: Path(words[2]) for words in lines if words[0] == "module"}
+
     def _compile(self, program: Program, target: Path, log: Path) -> None:
         arguments = [
             *("build", "-trimpath", "-buildvcs=false", "-ldflags", program.linker_flags),
-            *(["-tags", ",".join(program.tags)] if program.tags else []),
+            *_tags(program),
             *("-o", str(target), program.package),
         ]
         self._go(program, arguments, log)
@@ -59,7 +72,7 @@ class Compiler:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as output:
             code = _run(
-                command, MODULES / program.module, self._variables(program), output.fileno()
+                command, self.modules / program.module, self._variables(program), output.fileno()
             )
         if code:
             tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
@@ -81,6 +94,10 @@ class Compiler:
             "GO111MODULE": "on",
             "CGO_ENABLED": "1" if program.cgo else "0",
         }
+
+
+def _tags(program: Program) -> list[str]:
+    return ["-tags", ",".join(program.tags)] if program.tags else []
 
 
 def _run(command: Sequence[str], folder: Path, variables: Mapping[str, str], output: int) -> int:

@@ -1,0 +1,1 @@
+"""Programs compiled from published Go modules, each held against its hash."""
