@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from dra_config import hub
+from dra_config.allocation.reach import fits, kind_of, reaches
 from dra_config.allocation.shapes import (
     AllocationResult,
     DeviceType,
     OfDevice,
-    OfGpus,
     Resolution,
     SettledConfig,
     SettledDevice,
@@ -16,6 +16,7 @@ from dra_config.allocation.shapes import (
     Source,
     parameters_of,
 )
+from dra_config.allocation.together import judge_together
 from dra_config.catalogue import Severity
 from dra_config.catalogue.allocation import DRA201
 from dra_config.catalogue.fabric import DRA414
@@ -36,13 +37,6 @@ _IMPLIED: Final = hub.Fabric(
     nvlink_preferred=True,
 )
 _IMPLIED_WITH_MPS: Final = _IMPLIED._replace(strategy=hub.FabricDisabled.DISABLED)
-_KINDS: Final[dict[type[OfGpus], tuple[str, frozenset[DeviceType]]]] = {
-    hub.Gpu: ("GpuConfig", frozenset({DeviceType.GPU})),
-    hub.Mig: ("MigDeviceConfig", frozenset({DeviceType.MIG})),
-    hub.Vfio: ("VfioDeviceConfig", frozenset({DeviceType.VFIO})),
-    hub.FabricTopology: ("FabricTopologyConfig", frozenset({DeviceType.GPU, DeviceType.VFIO})),
-}
-"""The name of each kind, and the types of devices that it is for."""
 
 
 def resolve(
@@ -69,6 +63,7 @@ def resolve(
         position = None if winner is None else winner.position
         devices.append(SettledDevice(_settled(result, winner, fabric), position, fabric))
         found |= dict.fromkeys(_conflicts(result, winner, fabric))
+    found |= dict.fromkeys(judge_together(results, settled, devices))
     violations = tuple(found)
     if any(one.severity is Severity.ERROR for one in violations):
         return Resolution((), violations)
@@ -80,9 +75,9 @@ def _winner(
 ) -> SettledConfig | None:
     """Return the config that sets up a device, or None if it is the default."""
     for one in reversed(settled):
-        if isinstance(one.config, hub.FabricTopology) or not _reaches(one, result):
+        if isinstance(one.config, hub.FabricTopology) or not reaches(one, result):
             continue
-        if _fits(one, result):
+        if fits(one, result):
             return one
         if one.requests:
             found[_misfit(one, result)] = None
@@ -124,8 +119,8 @@ def _asked(
         match one.config:
             case hub.Gpu(fabric=hub.Fabric() as block) if one is winner:
                 yield SettledFabric(block, one.position)
-            case hub.FabricTopology(fabric) if _reaches(one, result):
-                if _fits(one, result):
+            case hub.FabricTopology(fabric) if reaches(one, result):
+                if fits(one, result):
                     yield SettledFabric(fabric, one.position)
                 elif one.requests:
                     found[_misfit(one, result)] = None
@@ -187,23 +182,9 @@ def _sharing_on_admin_access(result: AllocationResult, winner: SettledConfig) ->
 
 
 def _misfit(one: SettledConfig, result: AllocationResult) -> Violation:
-    kind, _ = _KINDS[type(one.config)]
     message = (
-        f"{kind} names request {result.request}, which got a {result.device_type}; name only "
-        "requests that this kind is for"
+        f"{kind_of(one)} names request {result.request}, which got a {result.device_type}; name "
+        "only requests that this kind is for"
     )
     path = (*parameters_of(one.position), "kind")
     return Violation.of(DRA201, message, path)
-
-
-def _fits(one: SettledConfig, result: AllocationResult) -> bool:
-    _, device_types = _KINDS[type(one.config)]
-    return result.device_type in device_types
-
-
-def _reaches(one: SettledConfig, result: AllocationResult) -> bool:
-    """Say whether a config names a request, the request above it, or none."""
-    if not one.requests or result.request in one.requests:
-        return True
-    above, slash, _ = result.request.partition("/")
-    return bool(slash) and above in one.requests

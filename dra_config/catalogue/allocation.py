@@ -3,7 +3,7 @@
 from typing import Final
 
 from dra_config.catalogue.rule import Cause, Rule
-from dra_config.catalogue.shorthand import ALLOCATION, PLUGIN, error
+from dra_config.catalogue.shorthand import ALLOCATION, PLUGIN, error, warning
 
 DRA201: Final = error(
     id="DRA201",
@@ -17,5 +17,29 @@ DRA201: Final = error(
     bad="",
     good="",
 )
+DRA202: Final = warning(
+    id="DRA202",
+    name="claim-wide-config-reaches-nothing",
+    needs=ALLOCATION,
+    judges=PLUGIN,
+    cause=Cause.INVALID,
+    why="A config that names no request is for all devices that it suits; where it suits none, "
+    "the devices get the defaults and its author is not told.",
+    fix="Use the kind that the devices of the claim need, or remove the config.",
+    bad="",
+    good="",
+)
+DRA206: Final = warning(
+    id="DRA206",
+    name="claim-wide-config-overrides-specific",
+    needs=ALLOCATION,
+    judges=PLUGIN,
+    cause=Cause.INVALID,
+    why="Of two configs for a device the later one counts, also when it names no request and the "
+    "earlier one was written for this request alone.",
+    fix="Move the config without requests before those that name some, or let it name its own.",
+    bad="",
+    good="",
+)
 
-RULES: Final[tuple[Rule, ...]] = (DRA201,)
+RULES: Final[tuple[Rule, ...]] = (DRA201, DRA202, DRA206)

@@ -1,9 +1,9 @@
-"""Rules DRA401 to DRA418: NVLink partitions of the GPUs of a claim."""
+"""Rules DRA401 to DRA420: NVLink partitions of the GPUs of a claim."""
 
 from typing import Final
 
 from dra_config.catalogue.rule import Cause, Rule
-from dra_config.catalogue.shorthand import GATES, error, gpu, warning
+from dra_config.catalogue.shorthand import ALLOCATION, GATES, PLUGIN, error, gpu, warning
 
 
 def _fabric(settings: str) -> str:
@@ -160,6 +160,30 @@ DRA415: Final = warning(
     bad=_fabric("strategy: Manual, partitionIds: [partition-1]"),
     good=_fabric("strategy: Manual, partitionIDs: [partition-1]"),
 )
+DRA416: Final = error(
+    id="DRA416",
+    name="fabric-partition-too-small",
+    needs=ALLOCATION,
+    judges=PLUGIN,
+    cause=Cause.INVALID,
+    why="The config reaches more GPUs than its partition has places, so no partition of that size "
+    "connects them all.",
+    fix="Leave partitionSize out for the number of GPUs in the claim, or name fewer requests.",
+    bad="",
+    good="",
+)
+DRA417: Final = error(
+    id="DRA417",
+    name="fabric-partition-larger-than-claim",
+    needs=ALLOCATION,
+    judges=PLUGIN,
+    cause=Cause.INVALID,
+    why="A partition with GPUs outside the claim is never activated, because that would touch "
+    "devices that other claims may hold.",
+    fix="Leave partitionSize out, or ask for as many GPUs as the partition is to have.",
+    bad="",
+    good="",
+)
 DRA418: Final = warning(
     id="DRA418",
     name="fabric-settings-without-effect",
@@ -170,8 +194,20 @@ DRA418: Final = warning(
     bad=_fabric("strategy: Disabled, minBandwidth: 450"),
     good=_fabric("strategy: Auto, minBandwidth: 450"),
 )
+DRA420: Final = warning(
+    id="DRA420",
+    name="fabric-config-displaced",
+    needs=ALLOCATION,
+    judges=PLUGIN,
+    cause=Cause.INVALID,
+    why="A FabricTopologyConfig and the fabricTopologyConfig of a GpuConfig reach one request; "
+    "only the stronger one counts, and nothing of the other is merged into it.",
+    fix="Keep the fabric settings of a request in one place.",
+    bad="",
+    good="",
+)
 
 RULES: Final[tuple[Rule, ...]] = (
     *(DRA401, DRA402, DRA403, DRA404, DRA405, DRA406, DRA407, DRA408, DRA409, DRA410, DRA411),
-    *(DRA412, DRA413, DRA414, DRA415, DRA418),
+    *(DRA412, DRA413, DRA414, DRA415, DRA416, DRA417, DRA418, DRA420),
 )

@@ -1,8 +1,8 @@
 """What a claim wants of this node: its devices, and how each of them is to be set up."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from dra_config import hub
 from dra_config.allocation import (
@@ -15,14 +15,17 @@ from dra_config.allocation import (
     settle,
 )
 from dra_config.catalogue import Severity
+from dra_config.catalogue.requests import DRA507
 from dra_config.gates import FeatureGates
 from dra_config.v1beta1 import from_hub
-from dra_config.violations import Violation
+from dra_config.violations import FieldPath, Violation
 from plugin.checkpoint import Holding
 from plugin.hardware.facts import Gpu, MigDevice
 from plugin.prepare.allocated_claim import AllocatedClaim, AllocatedDevice
 from plugin.prepare.failures import ConfigRefused
 from plugin.preparer import ClaimReference, PrepareFailed
+
+_RESULTS: Final[FieldPath] = ("status", "allocation", "devices", "results")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,8 @@ def wanted_devices(
     _refuse_errors(claim, settled.violations)
     found = [_found(claim, one, devices, policy) for one in allocated.devices]
     resolved = _resolved(claim, allocated, found, settled.configs, policy)
-    for violation in (*settled.violations, *resolved.violations):
+    remarks = _parts_of_one_gpu(allocated, found)
+    for violation in (*settled.violations, *resolved.violations, *remarks):
         tell(claim, f"{violation.field}: {violation.message} ({violation.rule})")
     return tuple(
         _wanted(claim, one, hardware, device)
@@ -121,6 +125,24 @@ def _resolved(
     resolution = resolve(results, configs, gates=policy.gates)
     _refuse_errors(claim, resolution.violations)
     return resolution
+
+
+def _parts_of_one_gpu(
+    allocated: AllocatedClaim, found: Sequence[FoundDevice]
+) -> Iterator[Violation]:
+    """Yield a remark on each GPU of which the claim has several MIG devices to compute on."""
+    parts_by_gpu: dict[str, dict[str, str]] = {}
+    for one, hardware in zip(allocated.devices, found, strict=True):
+        if hardware.mig is not None and not one.admin_access:
+            parts_by_gpu.setdefault(hardware.gpu.uuid, {})[hardware.mig.uuid] = one.request
+    for gpu_uuid, parts in parts_by_gpu.items():
+        if len(parts) > 1:
+            message = (
+                f"{len(parts)} MIG devices of GPU {gpu_uuid} were allocated for "
+                f"{' and '.join(sorted({*parts.values()}))}; a program sees one MIG device of "
+                "a GPU, so give each container its own request, or ask for a larger one"
+            )
+            yield Violation.of(DRA507, message, _RESULTS)
 
 
 def _refuse_errors(claim: ClaimReference, violations: tuple[Violation, ...]) -> None:

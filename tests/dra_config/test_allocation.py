@@ -85,6 +85,11 @@ def refusals(resolution: Resolution) -> list[tuple[str, Severity, str]]:
     return [(one.rule, one.severity, one.field) for one in resolution.violations]
 
 
+def remarks(resolution: Resolution) -> list[tuple[str, str]]:
+    assert resolution.devices
+    return [(one.rule, one.field) for one in resolution.violations]
+
+
 def where(position: int, field: str) -> str:
     return f"status.allocation.devices.config[{position}].opaque.parameters.{field}"
 
@@ -120,6 +125,7 @@ def test_a_config_of_the_claim_beats_one_of_the_class_wherever_they_stand() -> N
 
 
 def test_a_request_is_reached_by_its_name_and_by_that_of_the_request_above_it() -> None:
+    """D17: the reference driver compares names literally."""
     shared = PLAIN._replace(sharing=SHORT)
     configs = listed((shared, ["gpus"]))
     results = [gpu("gpus"), gpu("gpus/large"), gpu("gpusx"), gpu("other/gpus")]
@@ -150,7 +156,61 @@ def test_a_fabric_config_that_names_a_mig_device_is_refused() -> None:
     assert refusals(resolution) == [("DRA201", Severity.ERROR, where(0, "kind"))]
 
 
+def test_a_config_without_requests_that_suits_no_device_is_remarked_on() -> None:
+    """D19: the reference driver skips it without a word, and the devices get their defaults."""
+    configs = listed((hub.Gpu(SHORT, hub.UNSPECIFIED), ()), (hub.Mig(None), ()))
+    resolution = resolve([mig(), mig("others")], configs, gates=NO_GATES)
+    assert remarks(resolution) == [("DRA202", where(0, "kind"))]
+    assert "GpuConfig names no request" in resolution.violations[0].message
+
+
+def test_a_config_for_all_requests_that_beats_one_for_this_request_is_remarked_on() -> None:
+    """D20: the order is that of the API, and the reference driver does not tell who lost."""
+    configs = listed((PLAIN._replace(sharing=SHORT), ["gpus"]), (PLAIN, ()))
+    resolution = resolve([gpu(), gpu()], configs, gates=NO_GATES)
+    assert [one.position for one in resolution.devices] == [1, 1]
+    assert remarks(resolution) == [("DRA206", "status.allocation.devices.config[1].requests")]
+    assert "config 0, which names request gpus" in resolution.violations[0].message
+    configs = listed((PLAIN._replace(sharing=SHORT), ["others"]), (PLAIN, ()))
+    assert resolved([gpu()], configs)[0].position == 1
+
+
+def test_that_a_config_of_the_claim_beats_one_of_the_class_needs_no_remark() -> None:
+    of_class = listed((PLAIN._replace(sharing=SHORT), ["gpus"]), source=Source.FROM_CLASS)
+    assert resolved([gpu()], [*of_class, *listed((PLAIN, ()), first=1)])[0].position == 1
+
+
 # ----------------------------------------------------------------------- the fabric
+
+
+def of_size(count: int) -> hub.Fabric:
+    return AUTO._replace(strategy=hub.FabricAuto(count))
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        (hub.FabricTopology(of_size(2)), "partitionSize"),
+        (hub.Gpu(None, of_size(2)), "fabricTopologyConfig.partitionSize"),
+    ],
+)
+def test_a_partition_has_as_many_gpus_as_it_is_for(
+    config: hub.Gpu | hub.FabricTopology, field: str
+) -> None:
+    configs = listed((config, ["gpus"]))
+    (one,) = refusals(resolve([gpu()] * 3, configs, gates=GATES))
+    assert one == ("DRA416", Severity.ERROR, where(0, field))
+    (one,) = refusals(resolve([gpu(), mig()], configs, gates=GATES))
+    assert one == ("DRA417", Severity.ERROR, where(0, field))
+    assert len(resolved([gpu()] * 2, configs, GATES)) == 2
+    # The other GPU of the partition may come from another request of the claim.
+    assert len(resolved([gpu(), gpu("others")], configs, GATES)) == 2
+
+
+def test_a_gpu_with_admin_access_takes_no_place_in_a_partition() -> None:
+    configs = listed((hub.FabricTopology(of_size(2)), ()))
+    resolution = resolve([gpu(), gpu("watch", admin=True)], configs, gates=GATES)
+    assert [rule for rule, _, _ in refusals(resolution)] == ["DRA417"]
 
 
 def test_the_fabric_is_implied_only_with_its_gate_and_never_written_into_the_config() -> None:
@@ -167,7 +227,8 @@ def test_the_implied_fabric_asks_for_nothing_beside_mps() -> None:
 
 
 def test_mig_devices_have_no_fabric() -> None:
-    assert resolved([mig()], listed((hub.FabricTopology(AUTO), ())), GATES)[0].fabric is None
+    configs = listed((hub.FabricTopology(AUTO), ()))
+    assert resolve([mig()], configs, gates=GATES).devices == ((hub.Mig(None), None, None),)
 
 
 @pytest.mark.parametrize("block_is_stronger", [True, False])
@@ -177,10 +238,19 @@ def test_a_fabric_config_competes_with_the_block_of_the_winning_config(
     own = (hub.Gpu(None, NO_FABRIC), ())
     apart = (hub.FabricTopology(AUTO), ("gpus",))
     configs = listed(*((apart, own) if block_is_stronger else (own, apart)))
-    (device,) = resolved([gpu()], configs, GATES)
+    resolution = resolve([gpu()], configs, gates=GATES)
+    (device,) = resolution.devices
     counts = NO_FABRIC if block_is_stronger else AUTO
     assert device.fabric == (counts, 1)
     assert device.config == hub.Gpu(None, counts)
+    parameters = "status.allocation.devices.config[0].opaque.parameters"
+    lost = parameters if block_is_stronger else where(0, "fabricTopologyConfig")
+    assert remarks(resolution) == [("DRA420", lost)]
+
+
+def test_of_two_fabric_configs_the_later_one_counts_without_a_remark() -> None:
+    configs = listed((hub.FabricTopology(AUTO), ()), (hub.FabricTopology(NO_FABRIC), ()))
+    assert resolved([gpu()], configs, GATES)[0].fabric == (NO_FABRIC, 1)
 
 
 def test_the_block_of_a_config_that_lost_counts_for_nothing() -> None:
@@ -334,13 +404,69 @@ def specified(
     return SettledDevice(settled, None if winner is None else winner.position, fabric), wrong
 
 
+def specified_together(results: list[AllocationResult], configs: list[SettledConfig]) -> Wrong:
+    """Return what is wrong between configs, by rule and position."""
+    wrong: Wrong = set()
+    for one in configs:
+        if not one.requests and not any(r.device_type in FITS[type(one.config)] for r in results):
+            wrong.add(("DRA202", Severity.WARNING, one.position))
+    reached: Counter[int] = Counter()
+    for result in results:
+        winner = specified_winner(result, configs, set())
+        for half in halves(result, configs):
+            strongest = max_of(half) if any(map(is_for_fabric, half)) else winner
+            if strongest is None or strongest.requests:
+                continue
+            if any(one.requests and one.source is strongest.source for one in half):
+                wrong.add(("DRA206", Severity.WARNING, strongest.position))
+        if not result.admin_access:
+            blocks = specified_fabric(result, configs, winner, set())
+            reached[max(blocks, default=-1)] += 1
+            if winner is not None and winner.position in blocks:
+                wrong |= {("DRA420", Severity.WARNING, lost) for lost in sorted(blocks)[:-1]}
+    return wrong | specified_sizes(results, configs, reached)
+
+
+def specified_sizes(
+    results: list[AllocationResult], configs: list[SettledConfig], reached: Counter[int]
+) -> Wrong:
+    wrong: Wrong = set()
+    connected = [
+        one for one in results if one.device_type is not DeviceType.MIG and not one.admin_access
+    ]
+    for one in configs:
+        strategy = getattr(getattr(one.config, "fabric", None), "strategy", None)
+        size = getattr(strategy, "partition_size_count", None)
+        count = reached[one.position]
+        if size is not None and count > size:
+            wrong.add(("DRA416", Severity.ERROR, one.position))
+        if size is not None and 0 < count <= len(connected) < size:
+            wrong.add(("DRA417", Severity.ERROR, one.position))
+    return wrong
+
+
+def halves(
+    result: AllocationResult, configs: list[SettledConfig]
+) -> tuple[list[SettledConfig], list[SettledConfig]]:
+    """Return what suits a device: what is for the fabric, and the rest."""
+    fitting = [
+        one for one in reaching(result, configs) if result.device_type in FITS[type(one.config)]
+    ]
+    fabrics = [one for one in fitting if is_for_fabric(one)]
+    return fabrics, [one for one in fitting if not is_for_fabric(one)]
+
+
+def max_of(configs: list[SettledConfig]) -> SettledConfig | None:
+    return max(configs, key=lambda one: one.position, default=None)
+
+
 @settings(max_examples=5 * settings().max_examples)
 @given(RESULTS, settled_configs(), st.sampled_from([GATES, NO_GATES]))
 def test_what_each_device_gets_is_what_the_specification_says(
     results: list[AllocationResult], configs: list[SettledConfig], gates: FeatureGates
 ) -> None:
     wanted = [specified(result, configs, gates) for result in results]
-    wrong = set[tuple[str, Severity, object]]().union(*(one for _, one in wanted))
+    wrong = specified_together(results, configs).union(*(one for _, one in wanted))
     resolution = resolve(results, configs, gates=gates)
     found = [(one.rule, one.severity, one.path[4]) for one in resolution.violations]
     assert set(found) == wrong
