@@ -4,11 +4,13 @@ from plugin.cdi.driver_files import DriverFiles, DriverFilesFinder
 from plugin.cdi.errors import CdiError, HookMissingError, NoSpaceError, NotReadyError
 from plugin.cdi.facts import ClaimedDevice, ClaimFacts, DriverFacts, MpsFolders
 from plugin.cdi.hook_program import install_hook
-from plugin.cdi.render import RECORD, render
+from plugin.cdi.render import CLAIM_NAME, CLAIM_NAMESPACE, RECORD, render
 from plugin.cdi.spec import Spec, device_name, qualified
 from plugin.cdi.store import CdiStore
 
 __all__ = [
+    "CLAIM_NAME",
+    "CLAIM_NAMESPACE",
     "RECORD",
     "CdiError",
     "CdiStore",

@@ -16,6 +16,7 @@ from plugin.checkpoint.errors import (
 from plugin.checkpoint.holders import Holders
 from plugin.checkpoint.locks import Locks, claim_key, gpu_key
 from plugin.checkpoint.record import Effect, Holding, Intent, Phase, Record
+from plugin.checkpoint.set_aside import SetAside
 from plugin.checkpoint.store import Checkpoint, Contents
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "NoRecordError",
     "Phase",
     "Record",
+    "SetAside",
     "claim_key",
     "gpu_key",
     "record_from_text",

@@ -1,14 +1,20 @@
-"""The files of records: one for each claim, and those that were found damaged."""
+"""The files of records: one for each claim."""
 
 import os
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from plugin.checkpoint.codec import Format, InvalidTextError, record_from_text, text_of_record
-from plugin.checkpoint.errors import CheckpointError, CorruptRecordError, DiskFullError
+from plugin.checkpoint.errors import (
+    CheckpointError,
+    CorruptRecordError,
+    DiskFullError,
+    NewerRecordError,
+)
 from plugin.checkpoint.record import Record
+from plugin.checkpoint.set_aside import SetAside
 from plugin.checkpoint.slots import (
     DamagedError,
     Slots,
@@ -29,7 +35,6 @@ from plugin.durable_files import (
 )
 
 _SUFFIX: Final = ".record"
-_CORRUPT: Final = ".corrupt-"
 _OWNER_ONLY: Final = 0o600
 _OWNER_ONLY_FOLDER: Final = 0o700
 _READS: Final = 3
@@ -39,8 +44,9 @@ _READS: Final = 3
 class RecordFiles:
     """The files of one folder; every method may raise CheckpointError."""
 
-    def __init__(self, folder: Path, form: Format, steps: Steps) -> None:
+    def __init__(self, folder: Path, form: Format, steps: Steps, set_aside: SetAside) -> None:
         self._folder = folder
+        self._aside = set_aside
         self._form = form
         self._steps = steps
 
@@ -49,7 +55,7 @@ class RecordFiles:
         with _explained("opened"):
             self._folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
 
-    def create(self, record: Record, step: str) -> None:
+    def create(self, record: Record, step: str, *, durable: bool = False) -> None:
         """Write a record with all the space that it will need; one that is there is replaced.
 
         Raises:
@@ -62,17 +68,26 @@ class RecordFiles:
                 self._path(record.claim.uid),
                 file,
                 mode=_OWNER_ONLY,
-                durable=True,
+                durable=durable,
                 steps=lambda one: self._steps(f"{step}: {one}"),
             )
 
-    def change(self, record: Record, slots: Slots, step: str, *, spare_bytes: int = 0) -> Record:
+    def change(
+        self,
+        record: Record,
+        slots: Slots,
+        step: str,
+        *,
+        durable: bool = False,
+        spare_bytes: int = 0,
+    ) -> Record:
         """Keep a changed record in its space, or give it more where it does not fit.
 
         Args:
             record: The changed record.
             slots: What its file holds.
             step: What this is called among the steps.
+            durable: Whether it has to outlive a loss of power, from now on.
             spare_bytes: How much of the space has to stay free.
 
         Raises:
@@ -80,11 +95,19 @@ class RecordFiles:
         """
         content = text_of_record(record, self._form)
         if not fits(content, slots, spare_bytes=spare_bytes):
-            self.create(record, step)
+            self.create(record, step, durable=durable)
             return record
         path = self._path(record.claim.uid)
+
+        def steps(one: str) -> None:
+            self._steps(f"{step}: {one}")
+
         with _explained("written"):
-            overwrite(path, content, slots, lambda one: self._steps(f"{step}: {one}"))
+            overwrite(path, content, slots, durable=durable, steps=steps)
+            if durable:
+                # Its name was not durable so far.
+                keep_names(self._folder)
+                steps("kept")
         return record
 
     def find(self, uid: str) -> tuple[Record, Slots] | None:
@@ -95,18 +118,21 @@ class RecordFiles:
             NewerRecordError: Only a newer version reads it.
         """
         path = self._path(uid)
-        remaining = _READS
-        while True:
-            remaining -= 1
-            file = self._bytes(path)
-            if file is None:
-                return None
-            try:
-                slots = read_slots(file)
-                return record_from_text(slots.content, self._form), slots
-            except (DamagedError, InvalidTextError) as error:
-                if not remaining:
-                    raise self._set_aside(uid, path, str(error)) from error
+        try:
+            return self._read(path)
+        except (DamagedError, InvalidTextError) as error:
+            raise CorruptRecordError(uid, self._aside.add(uid, path), str(error)) from error
+
+    def peek(self, uid: str) -> Record | None:
+        """Return a record; None if there is none, or none that can be understood.
+
+        Whoever does not depend on the answer looks like this: nothing is set aside.
+        """
+        try:
+            found = self._read(self._path(uid))
+        except (DamagedError, InvalidTextError, NewerRecordError):
+            return None
+        return None if found is None else found[0]
 
     def remove(self, uid: str) -> None:
         """Remove a record and what is left of one that was being written; there may be none."""
@@ -115,8 +141,6 @@ class RecordFiles:
         with _explained("removed"):
             path.unlink(missing_ok=True)
             self._steps("forget: removed")
-            keep_names(self._folder)
-            self._steps("forget: kept")
 
     def remove_part(self, uid: str) -> None:
         """Remove what a crash left of a record that was being written; there may be nothing."""
@@ -144,6 +168,21 @@ class RecordFiles:
     def _path(self, uid: str) -> Path:
         return self._folder / f"{safe_name(uid)}{_SUFFIX}"
 
+    def _read(self, path: Path) -> tuple[Record, Slots] | None:
+        """Return what a file holds; it is read again where a writer may have been at work."""
+        remaining = _READS
+        while True:
+            remaining -= 1
+            file = self._bytes(path)
+            if file is None:
+                return None
+            try:
+                slots = read_slots(file)
+                return record_from_text(slots.content, self._form), slots
+            except (DamagedError, InvalidTextError):
+                if not remaining:
+                    raise
+
     @staticmethod
     def _bytes(path: Path) -> bytes | None:
         with _explained("read"):
@@ -151,17 +190,6 @@ class RecordFiles:
                 return path.read_bytes()
             except FileNotFoundError:
                 return None
-
-    def _set_aside(self, uid: str, path: Path, reason: str) -> CorruptRecordError:
-        """Move a damaged record away, to where no earlier one lies."""
-        with _explained("set aside"):
-            number = 1
-            while (aside := self._folder / f"{uid}{_CORRUPT}{number}").exists():
-                number += 1
-            with suppress(FileNotFoundError):  # another process was faster
-                path.rename(aside)
-                keep_names(self._folder)
-        return CorruptRecordError(uid, aside, reason)
 
 
 @contextmanager

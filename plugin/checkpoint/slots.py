@@ -76,10 +76,17 @@ def read_slots(file: bytes) -> Slots:
     return max(whole, key=lambda one: one.sequence)
 
 
-def overwrite(path: Path, content: bytes, slots: Slots, steps: Steps) -> None:
+def overwrite(path: Path, content: bytes, slots: Slots, *, durable: bool, steps: Steps) -> None:
     """Write *content*, which fits, to the other slot of an existing file.
 
     A crash in between leaves the present content.
+
+    Args:
+        path: The file.
+        content: What to write.
+        slots: What the file holds.
+        durable: Whether it has to outlive a loss of power.
+        steps: Is told `overwritten`, and `synced` where it is durable.
 
     Raises:
         OSError: The disk fails, or the file is gone.
@@ -89,10 +96,11 @@ def overwrite(path: Path, content: bytes, slots: Slots, steps: Steps) -> None:
     try:
         write_all(descriptor, whole, (1 - slots.current) * slots.slot_bytes)
         steps("overwritten")
-        os.fdatasync(descriptor)
+        if durable:
+            os.fdatasync(descriptor)
+            steps("synced")
     finally:
         os.close(descriptor)
-    steps("synced")
 
 
 def _slot(content: bytes, sequence: int, slot_bytes: int) -> bytes:

@@ -7,6 +7,7 @@ from plugin.checkpoint.codec import FORMAT, Format
 from plugin.checkpoint.errors import CorruptRecordError, NewerRecordError, NoRecordError
 from plugin.checkpoint.record import Effect, Intent, Phase, Record
 from plugin.checkpoint.record_files import RecordFiles
+from plugin.checkpoint.set_aside import SetAside
 from plugin.checkpoint.slots import RELEASE_BYTES, Slots
 from plugin.durable_files import Steps, unobserved
 from plugin.preparer import ClaimReference, PreparedDevice
@@ -32,8 +33,15 @@ class Checkpoint:
     and claims that exist can still be taken back; file systems that never overwrite in place, such
     as btrfs, cannot promise that.
 
+    Only a change to the machine or the cluster is on the disk before it is made. Whatever else is
+    written outlives the process, and a loss of power begins another boot, for which nothing of it
+    matters: the machine is reset, and the kubelet prepares every claim again.
+
     Methods that name a claim are called by whoever holds its lock. They block for as long as the
     disk needs, and raise `UnsafeNameError` for a UID that the API server did not make.
+
+    Attributes:
+        set_aside: The records that were found damaged.
     """
 
     def __init__(
@@ -56,7 +64,8 @@ class Checkpoint:
             CheckpointError: The folder cannot be made.
         """
         self._boot_id = boot_id
-        self._files = RecordFiles(folder, form, steps)
+        self.set_aside = SetAside(folder, boot_id)
+        self._files = RecordFiles(folder, form, steps, self.set_aside)
         self._files.make_folder()
 
     def begin(
@@ -91,7 +100,7 @@ class Checkpoint:
         """
         record, slots = self._present(uid)
         noted = replace(record, effects=(*record.effects, effect))
-        return self._files.change(noted, slots, "note", spare_bytes=RELEASE_BYTES)
+        return self._files.change(noted, slots, "note", durable=True, spare_bytes=RELEASE_BYTES)
 
     def complete(self, uid: str, devices: tuple[PreparedDevice, ...]) -> Record:
         """Record what the kubelet is answered, now that everything is done.
@@ -184,6 +193,15 @@ class Checkpoint:
             newer=tuple(newer),
             leftovers=tuple(sorted(self._files.parts())),
         )
+
+    def completed(self) -> tuple[Record, ...]:
+        """Return the records of prepared claims, for those who count: nothing is set aside.
+
+        Raises:
+            CheckpointError: The folder or a file cannot be read.
+        """
+        found = (self._files.peek(uid) for uid in sorted(self.files()))
+        return tuple(one for one in found if one is not None and one.phase is Phase.COMPLETED)
 
     def is_stale(self, record: Record) -> bool:
         """Say whether a record is of another boot: its effects on the machine are gone."""

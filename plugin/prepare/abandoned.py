@@ -5,10 +5,12 @@ from typing import Final
 
 from plugin.checkpoint import Record, claim_key
 from plugin.hardware.errors import GpuMissingError
+from plugin.mps.processes import is_of_daemon
 from plugin.prepare.allocated_claim import read_claim
 from plugin.prepare.claim_source import ClaimSource
 from plugin.prepare.failures import FAILURES, ClaimGone
 from plugin.prepare.node import Node
+from plugin.prepare.sharing import MPS_DAEMON
 from plugin.prepare.taking_back import take_back
 from plugin.preparer import ClaimReference, Deadline, PrepareFailed
 
@@ -122,4 +124,7 @@ class AbandonedClaims:
             except GpuMissingError:
                 # Nothing runs on what is not there.
                 continue
+        if any(effect.kind == MPS_DAEMON for effect in record.effects):
+            # The servers of its own daemon stay on the devices until that ends with the claim.
+            found = {one for one in found if not is_of_daemon(one)}
         return ", ".join(map(str, sorted(found)))

@@ -1,5 +1,6 @@
 """Where claims come from: the API server, asked for one at a time."""
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from kube.client import path_of
@@ -37,14 +38,24 @@ class Reader(Protocol):
 class KubeClaims:
     """Asks the API server."""
 
-    def __init__(self, client: Reader, *, api_version: str) -> None:
-        """Ask through *client* for claims of an API version, such as `resource.k8s.io/v1`."""
+    def __init__(self, client: Reader, *, api_version: Callable[[], str | None]) -> None:
+        """Ask nothing yet.
+
+        Args:
+            client: The API server.
+            api_version: Tells which version is served, such as `resource.k8s.io/v1`; None as
+                long as nobody knows.
+        """
         self._client = client
         self._api_version = api_version
 
     def fetch(self, claim: ClaimReference, deadline: Deadline) -> bytes:
         """Return the claim as JSON."""
-        path = path_of(self._api_version, "resourceclaims", claim.name, namespace=claim.namespace)
+        api_version = self._api_version()
+        if api_version is None:
+            message = f"The API server has not answered yet, so claim {claim} is not known."
+            raise PrepareFailed(message, permanent=False)
+        path = path_of(api_version, "resourceclaims", claim.name, namespace=claim.namespace)
         seconds = min(_LONGEST_SECONDS, deadline.remaining_seconds())
         if not seconds:
             message = f"There was no time left to ask the API server for claim {claim}."

@@ -1,13 +1,25 @@
 """What the container runtime and the kubelet are told of a claim, from its record alone."""
 
 from collections.abc import Callable
+from pathlib import PurePosixPath
 
-from plugin.cdi import ClaimedDevice, ClaimFacts, DriverFacts, Spec, device_name, qualified, render
+from plugin.cdi import (
+    ClaimedDevice,
+    ClaimFacts,
+    DriverFacts,
+    MpsFolders,
+    Spec,
+    device_name,
+    qualified,
+    render,
+)
 from plugin.checkpoint import Holding, Intent, Record, text_of_record
 from plugin.hardware.device_nodes import gpu_nodes, mig_nodes
 from plugin.hardware.errors import GpuMissingError
 from plugin.hardware.facts import Gpu, MigMode
 from plugin.hardware.port import Machine
+from plugin.mps.description import daemon_from_text
+from plugin.prepare.sharing import MPS_DAEMON
 from plugin.preparer import PreparedDevice
 
 
@@ -37,17 +49,20 @@ def describe(record: Record, machine: Machine, driver: Callable[[], DriverFacts]
         GpuMissingError: A device is not what it was when it was allocated.
         MachineError: The machine cannot be asked.
         CdiError: The driver is not ready.
+        MpsError: Only a newer version knows the daemon of a device.
     """
     # With admin access one device may be there for several requests.
     by_name = {(one.device, one.share_id): one for one in record.intent.holdings}
     gpu_by_uuid = {
         uuid: machine.gpu(uuid) for uuid in sorted({one.gpu_uuid for one in by_name.values()})
     }
+    mps = _mps_folders(record)
     return render(
         ClaimFacts(
             claim=record.claim,
             devices=tuple(
-                _claimed(one, gpu_by_uuid[one.gpu_uuid], machine) for one in by_name.values()
+                _claimed(one, gpu_by_uuid[one.gpu_uuid], machine, mps.get(one.device_uuid))
+                for one in by_name.values()
             ),
             driver=driver(),
             record=text_of_record(record).decode(),
@@ -55,7 +70,22 @@ def describe(record: Record, machine: Machine, driver: Callable[[], DriverFacts]
     )
 
 
-def _claimed(holding: Holding, gpu: Gpu, machine: Machine) -> ClaimedDevice:
+def _mps_folders(record: Record) -> dict[str, MpsFolders]:
+    """Return the folders of the daemon of each device that has one, by the device's UUID."""
+    return {
+        uuid: MpsFolders(
+            pipe=PurePosixPath(daemon.pipe), shared_memory=PurePosixPath(daemon.shared_memory)
+        )
+        for effect in record.effects
+        if effect.kind == MPS_DAEMON
+        for daemon in (daemon_from_text(effect.details),)
+        for uuid in daemon.devices
+    }
+
+
+def _claimed(
+    holding: Holding, gpu: Gpu, machine: Machine, mps: MpsFolders | None
+) -> ClaimedDevice:
     if holding.device_uuid == gpu.uuid:
         if gpu.mig_mode is MigMode.ENABLED:
             message = (
@@ -76,5 +106,9 @@ def _claimed(holding: Holding, gpu: Gpu, machine: Machine) -> ClaimedDevice:
             )
             raise GpuMissingError(message)
     return ClaimedDevice(
-        device=holding.device, share_id=holding.share_id, nodes=nodes, pci_address=address
+        device=holding.device,
+        share_id=holding.share_id,
+        nodes=nodes,
+        pci_address=address,
+        mps=mps,
     )

@@ -10,9 +10,10 @@ from plugin.cdi import CdiError
 from plugin.checkpoint import CheckpointError
 from plugin.durable_files import UnsafeNameError
 from plugin.hardware.errors import MachineError
+from plugin.mps.errors import MpsError
 from plugin.preparer import ClaimFailed, ClaimReference, PrepareFailed
 
-FAILURES: Final = (CdiError, CheckpointError, ClaimFailed, MachineError)
+FAILURES: Final = (CdiError, CheckpointError, ClaimFailed, MachineError, MpsError)
 """All that can go wrong while a claim is prepared or unprepared, defects of ours aside."""
 
 
@@ -49,7 +50,7 @@ def explained(failed: type[ClaimFailed]) -> Generator[None]:
     """Turn what goes wrong inside into *failed*, with the sentence that it came with."""
     try:
         yield
-    except (CdiError, CheckpointError, MachineError) as error:
+    except (CdiError, CheckpointError, MachineError, MpsError) as error:
         raise failed(str(error), permanent=not error.transient) from error
     except UnsafeNameError as error:
         raise failed(str(error), permanent=True) from error

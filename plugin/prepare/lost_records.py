@@ -10,6 +10,7 @@ from plugin.checkpoint import (
     Record,
     record_from_text,
 )
+from plugin.prepare.sharing import OUTLIVING
 from plugin.preparer import ClaimReference
 
 
@@ -67,7 +68,8 @@ def restore(uid: str, checkpoint: Checkpoint, cdi: CdiStore) -> Record | None:
     if record is None:
         return None
     stale = checkpoint.is_stale(record)
-    begun = checkpoint.begin(record.claim, record.intent, effects=() if stale else record.effects)
+    effects = tuple(one for one in record.effects if not stale or one.kind in OUTLIVING)
+    begun = checkpoint.begin(record.claim, record.intent, effects=effects)
     if stale or record.phase is not Phase.COMPLETED:
         return begun
     return checkpoint.complete(uid, record.devices)

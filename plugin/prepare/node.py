@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from plugin.cdi import CdiStore, DriverFacts
-from plugin.checkpoint import Checkpoint, Holders, Locks, Record
+from plugin.checkpoint import Checkpoint, Effect, Holders, Locks, Record
 from plugin.hardware.port import Machine
 from plugin.prepare.description import describe
 from plugin.prepare.sharing import Others, Sharing
@@ -27,6 +27,13 @@ class Node:
     cdi: CdiStore
     sharing: Mapping[type, Sharing]
     """What does each strategy, by its settled shape; one that is absent is refused."""
+
+    def sharing_of(self, effect: Effect) -> Sharing | None:
+        """Return what made a change; None if only another version knows."""
+        for sharing in self.sharing.values():
+            if effect.kind in sharing.kinds:
+                return sharing
+        return None
 
     def describe(self, record: Record) -> None:
         """Write the CDI file of a completed claim, unless it is right already.

@@ -9,6 +9,7 @@ from dra_config import hub
 from plugin.checkpoint import (
     CorruptRecordError,
     Intent,
+    NoRecordError,
     Phase,
     Record,
     claim_key,
@@ -22,7 +23,8 @@ from plugin.prepare.failures import FAILURES, explained
 from plugin.prepare.lost_records import recall, restore
 from plugin.prepare.node import Node
 from plugin.prepare.sharing import Sharing
-from plugin.prepare.taking_back import take_back, undo
+from plugin.prepare.taking_back import take_back
+from plugin.prepare.unattributed import Unattributed
 from plugin.prepare.wanted import Policy, Wanted, wanted_devices
 from plugin.preparer import (
     ClaimReference,
@@ -50,6 +52,7 @@ class ClaimPreparer:
         policy: Policy,
         *,
         tell: Callable[[ClaimReference, str], None],
+        unattributed: Unattributed,
     ) -> None:
         """Prepare the claims of one node.
 
@@ -58,11 +61,13 @@ class ClaimPreparer:
             claims: Knows the claims.
             policy: What the installation decides.
             tell: Is told sentences on a claim that are no failure, for the log and events.
+            unattributed: Knows what claims may hold of which nothing tells what they hold.
         """
         self._node = node
         self._claims = claims
         self._policy = policy
         self._tell = tell
+        self._unattributed = unattributed
 
     def prepare(self, claim: ClaimReference, deadline: Deadline) -> tuple[PreparedDevice, ...]:
         """Make a claim's devices ready; a claim that is prepared gives the same devices again."""
@@ -71,7 +76,7 @@ class ClaimPreparer:
             record = recall(claim, node.checkpoint, node.cdi, self._tell)
             if record is not None:
                 if record.phase is Phase.COMPLETED and not node.checkpoint.is_stale(record):
-                    self._keep_described(record)
+                    self._keep(record, deadline)
                     return record.devices
                 take_back(node, record, deadline)
             text = self._claims.fetch(claim, deadline)
@@ -91,9 +96,15 @@ class ClaimPreparer:
                 node.cdi.remove(claim.uid)
             else:
                 take_back(node, record, deadline)
+            # The kubelet has seen the pods end, whatever they held.
+            node.checkpoint.set_aside.remove(claim.uid)
 
-    def _keep_described(self, record: Record) -> None:
-        """Write the CDI file of a prepared claim again if somebody removed it."""
+    def _keep(self, record: Record, deadline: Deadline) -> None:
+        """Make good what somebody has ended or removed of a claim that is prepared."""
+        for effect in record.effects:
+            sharing = self._node.sharing_of(effect)
+            if sharing is not None:
+                sharing.keep(effect, deadline)
         if self._node.cdi.annotations(record.claim.uid) is None:
             self._node.describe(record)
 
@@ -106,8 +117,8 @@ class ClaimPreparer:
                 strategy = type(one.sharing).__name__
                 message = (
                     f"Request {one.holding.request} of claim {claim} is to be shared by strategy "
-                    f"{strategy.upper()}, which this plugin does not support yet. Share by "
-                    "TimeSlicing, or leave sharing out."
+                    f"{strategy.upper()}, for which this plugin is not set up. Share by another "
+                    "strategy, or leave sharing out."
                 )
                 raise PrepareFailed(message, permanent=True)
 
@@ -120,14 +131,12 @@ class ClaimPreparer:
         """
         intent = Intent(holdings=tuple(one.holding for one in wanted))
         refuse_own_conflict(claim, intent.holdings, self._policy.gates)
-        gpus = {one.gpu_uuid for one in intent.holdings if not one.admin_access}
         give_up_at_seconds = deadline.remaining_seconds() - _LONGEST_WAIT_SECONDS
         while True:
             try:
-                with self._node.locks.hold(map(gpu_key, gpus), deadline):
-                    conflict = self._conflict(intent, gpus)
-                    if conflict is None:
-                        return self._carry_out(claim, wanted, intent)
+                conflict = self._begin(claim, wanted, intent, deadline)
+                if conflict is None:
+                    return self._complete(claim, intent, deadline)
             except CorruptRecordError as error:
                 if error.uid == claim.uid:
                     raise
@@ -139,15 +148,12 @@ class ClaimPreparer:
                 raise PrepareFailed(conflict.sentence(claim), permanent=False)
 
     def _restore(self, damaged: CorruptRecordError, deadline: Deadline) -> None:
-        """Make the record of another claim anew: what it held must not look free."""
+        """Make the record of another claim anew, if anything tells what it held."""
         node = self._node
         with node.locks.hold([claim_key(damaged.uid)], deadline):
             record = restore(damaged.uid, node.checkpoint, node.cdi)
         if record is not None:
             self._tell(record.claim, f"{damaged} It was made anew from the CDI file.")
-            return
-        message = f"{damaged} Nothing tells which devices it held."
-        raise PrepareFailed(message, permanent=False)
 
     def _conflict(self, intent: Intent, gpus: set[str]) -> Conflict | None:
         others = (
@@ -155,22 +161,52 @@ class ClaimPreparer:
         )
         return first_conflict(intent.holdings, others, self._policy.gates)
 
-    def _carry_out(
-        self, claim: ClaimReference, wanted: Sequence[Wanted], intent: Intent
-    ) -> tuple[PreparedDevice, ...]:
-        checkpoint = self._node.checkpoint
-        record = checkpoint.begin(claim, intent)
+    def _begin(
+        self, claim: ClaimReference, wanted: Sequence[Wanted], intent: Intent, deadline: Deadline
+    ) -> Conflict | None:
+        """Make all changes, unless another claim is in the way, which then is returned."""
+        node = self._node
+        gpus = {one.gpu_uuid for one in intent.holdings if not one.admin_access}
         try:
-            for sharing, group in self._groups(wanted):
-                for effect in sharing.plan(group, self._node.others_than(claim)):
-                    record = checkpoint.note(claim.uid, effect)
-                    sharing.make(effect)
+            with node.locks.hold(map(gpu_key, gpus), deadline):
+                conflict = self._conflict(intent, gpus)
+                if conflict is not None:
+                    return conflict
+                self._unattributed.refuse(claim, intent.holdings)
+                node.checkpoint.begin(claim, intent)
+                for sharing, group in self._groups(wanted):
+                    others = node.others_than(claim)
+                    for effect in sharing.plan(claim, group, others, deadline):
+                        node.checkpoint.note(claim.uid, effect)
+                        sharing.make(effect, deadline)
+        except FAILURES:
+            self._roll_back(claim, deadline)
+            raise
+        return None
+
+    def _complete(
+        self, claim: ClaimReference, intent: Intent, deadline: Deadline
+    ) -> tuple[PreparedDevice, ...]:
+        """Wait until the changes are in force, and let the runtime and the kubelet know.
+
+        No GPU is locked meanwhile. The claim is, and its record, which holds the GPUs with all
+        that was changed on them, shows every other claim that they are taken.
+        """
+        node = self._node
+        try:
+            record = node.checkpoint.recall(claim.uid)
+            if record is None:
+                raise NoRecordError(f"The record of claim {claim} is gone.")
+            for effect in record.effects:
+                sharing = node.sharing_of(effect)
+                if sharing is not None:
+                    sharing.wait(effect, deadline)
             devices = prepared_devices(claim.uid, intent)
             # The file tells what will be on record, from which a lost record is made anew.
-            self._node.describe(replace(record, phase=Phase.COMPLETED, devices=devices))
-            checkpoint.complete(claim.uid, devices)
+            node.describe(replace(record, phase=Phase.COMPLETED, devices=devices))
+            node.checkpoint.complete(claim.uid, devices)
         except FAILURES:
-            self._roll_back(claim)
+            self._roll_back(claim, deadline)
             raise
         return devices
 
@@ -185,12 +221,12 @@ class ClaimPreparer:
             together = tuple(group)
             yield self._node.sharing[type(together[0].sharing)], together
 
-    def _roll_back(self, claim: ClaimReference) -> None:
-        """Take back what was begun, by who holds the locks of the GPUs."""
+    def _roll_back(self, claim: ClaimReference, deadline: Deadline) -> None:
+        """Take back what was begun."""
         try:
             record = self._node.checkpoint.recall(claim.uid)
             if record is not None:
-                undo(self._node, record)
+                take_back(self._node, record, deadline)
         except FAILURES as error:
             # It is on record, and the next call for the claim goes on with it.
             self._tell(claim, f"Not all that was begun is taken back yet: {error}")

@@ -60,8 +60,14 @@ def _without_record(node: Node) -> Iterable[str]:
 
 
 def _recover_file(node: Node, uid: str) -> None:
-    """Make the record anew from a CDI file, which is removed if it does not tell enough."""
-    if uid not in node.checkpoint.files() and restore(uid, node.checkpoint, node.cdi) is None:
+    """Make the record anew from a CDI file, which is removed if it does not tell enough.
+
+    If the record was damaged the file stays: it may tell the claim's name, and containers of the
+    claim may be started again.
+    """
+    if uid in node.checkpoint.files() or restore(uid, node.checkpoint, node.cdi) is not None:
+        return
+    if uid not in node.checkpoint.set_aside.uids():
         node.cdi.remove(uid)
 
 

@@ -14,18 +14,25 @@ from plugin.hardware.errors import (
 from plugin.hardware.facts import ComputeMode
 from plugin.hardware.port import Machine
 from plugin.prepare.wanted import Wanted
+from plugin.preparer import ClaimReference, Deadline
 
 COMPUTE_MODE: Final = "ComputeMode"
 TIME_SLICE: Final = "TimeSlice"
+MPS_DAEMON: Final = "MpsDaemon"
+
+OUTLIVING: Final = frozenset({MPS_DAEMON})
+"""The kinds of effects that a reboot does not take back by itself."""
 
 Others = Callable[[str], Sequence[Record]]
 """Returns what other claims hold a GPU since the machine booted, by its UUID."""
 
 
 class Sharing(Protocol):
-    """One strategy of sharing; all methods are called by who holds the locks of the GPUs.
+    """One strategy of sharing; all methods are called by who holds the lock of the claim.
 
-    Methods may raise MachineError, and PrepareFailed for what can never be done.
+    `plan`, `make` and `undo` are called by who holds the locks of the GPUs as well; `wait`, `keep`
+    and `stop` may last and are called without them. Methods may raise MachineError and MpsError,
+    and PrepareFailed for what can never be done.
     """
 
     @property
@@ -33,24 +40,44 @@ class Sharing(Protocol):
         """Return the kinds of its effects, by which they are found again."""
         ...
 
-    def plan(self, wanted: Sequence[Wanted], others: Others) -> tuple[Effect, ...]:
+    def plan(
+        self,
+        claim: ClaimReference,
+        wanted: Sequence[Wanted],
+        others: Others,
+        deadline: Deadline,
+    ) -> tuple[Effect, ...]:
         """Return the changes that devices with this strategy need, and change nothing.
 
         Args:
-            wanted: The devices of one claim that are set up together.
+            claim: The claim.
+            wanted: Those of its devices that are set up together.
             others: What other claims have changed.
+            deadline: How long the claim may take.
         """
         ...
 
-    def make(self, effect: Effect) -> None:
+    def make(self, effect: Effect, deadline: Deadline) -> None:
         """Make a change that is on record; making it again changes nothing."""
+        ...
+
+    def wait(self, effect: Effect, deadline: Deadline) -> None:
+        """Wait until a change that was made has come into force."""
+        ...
+
+    def keep(self, effect: Effect, deadline: Deadline) -> None:
+        """See that a change is still in force for a claim that is prepared."""
+        ...
+
+    def stop(self, effect: Effect, deadline: Deadline) -> None:
+        """End what keeps the devices busy, before anything is undone; again changes nothing."""
         ...
 
     def undo(self, effect: Effect, others: Others) -> None:
         """Take back a change that may have been made; taking it back again changes nothing.
 
         Args:
-            effect: The change.
+            effect: The change, which is stopped.
             others: What other claims have changed: it may still be theirs.
         """
         ...
@@ -70,8 +97,15 @@ class TimeSlices:
         self._machine = machine
         self._steps = steps
 
-    def plan(self, wanted: Sequence[Wanted], others: Others) -> tuple[Effect, ...]:
+    def plan(
+        self,
+        claim: ClaimReference,
+        wanted: Sequence[Wanted],
+        others: Others,
+        deadline: Deadline,
+    ) -> tuple[Effect, ...]:
         """Return the changes: first to the compute mode, which lets several processes in."""
+        del claim, deadline
         interval_by_gpu = {
             one.holding.gpu_uuid: one.sharing.interval
             for one in wanted
@@ -103,14 +137,24 @@ class TimeSlices:
         except NotSupportedError:
             return ComputeMode.DEFAULT
 
-    def make(self, effect: Effect) -> None:
+    def make(self, effect: Effect, deadline: Deadline) -> None:
         """Set the compute mode to Default, or the interval."""
+        del deadline
         if effect.kind == COMPUTE_MODE:
             self._machine.set_compute_mode(effect.subject, ComputeMode.DEFAULT)
         else:
             interval = hub.TimeSliceInterval(effect.details)
             self._machine.set_time_slice(effect.subject, interval)
         self._steps(f"made: {effect.kind}")
+
+    def wait(self, effect: Effect, deadline: Deadline) -> None:
+        """Return: settings are in force at once."""
+
+    def keep(self, effect: Effect, deadline: Deadline) -> None:
+        """Return: what somebody else has set since is not set against."""
+
+    def stop(self, effect: Effect, deadline: Deadline) -> None:
+        """Return: settings keep nothing busy."""
 
     def undo(self, effect: Effect, others: Others) -> None:
         """Restore what was before, unless another claim needs what is."""

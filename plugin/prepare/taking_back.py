@@ -1,44 +1,57 @@
 """Takes back what was done for a claim: on record first, and from the last change to the first."""
 
+from collections.abc import Iterator
+
 from plugin.checkpoint import Effect, Record, gpu_key
 from plugin.prepare.failures import UnknownEffectError
 from plugin.prepare.node import Node
-from plugin.prepare.sharing import Sharing
+from plugin.prepare.sharing import OUTLIVING, Sharing
 from plugin.preparer import Deadline
 
 
 def take_back(node: Node, record: Record, deadline: Deadline) -> None:
-    """Take back all that a record says, and forget it; by who holds the claim.
+    """Take back all that a record says, and forget it; by who holds the claim and no GPU.
+
+    What lasts, such as waiting for processes to end, is done before the GPUs are locked, so that
+    other claims on parts of the same GPU do not wait for it. Until the end the record shows that
+    they are held.
 
     Raises:
         MachineError: A setting could not be restored; what is left is on record.
+        MpsError: A daemon does not end.
         CdiError: The CDI file cannot be removed.
         CheckpointError: The record cannot be changed, or somebody else is at work on a GPU.
     """
-    gpus = record.gpu_uuids | {effect.subject for effect in record.effects}
-    with node.locks.hold(map(gpu_key, gpus), deadline):
-        undo(node, record)
-
-
-def undo(node: Node, record: Record) -> None:
-    """Do what `take_back` does, by who holds the GPUs, too."""
     uid = record.claim.uid
+    changes = dict(_changes(node, record))
     node.checkpoint.release(uid)
     node.cdi.remove(uid)
-    # A reboot has reset the machine: what was before it must not be restored over it.
-    if not node.checkpoint.is_stale(record):
+    for effect, sharing in changes.items():
+        sharing.stop(effect, deadline)
+    gpus = record.gpu_uuids | {effect.subject for effect in record.effects}
+    with node.locks.hold(map(gpu_key, gpus), deadline):
         for effect in reversed(record.effects):
-            _sharing_of(node, effect, record).undo(effect, node.others_than(record.claim))
+            if effect in changes:
+                changes[effect].undo(effect, node.others_than(record.claim))
             node.checkpoint.undone(uid)
-    node.checkpoint.forget(uid)
+        node.checkpoint.forget(uid)
 
 
-def _sharing_of(node: Node, effect: Effect, record: Record) -> Sharing:
-    for sharing in node.sharing.values():
-        if effect.kind in sharing.kinds:
-            return sharing
-    message = (
-        f"The record of claim {record.claim} holds a change of kind '{effect.kind}', which "
-        "this version cannot take back. Install the version that made it, or a newer one."
-    )
-    raise UnknownEffectError(message)
+def _changes(node: Node, record: Record) -> Iterator[tuple[Effect, Sharing]]:
+    """Yield what has to be taken back, the last change first.
+
+    A reboot has reset the machine: what was before it must not be restored over it.
+    """
+    stale = node.checkpoint.is_stale(record)
+    for effect in reversed(record.effects):
+        if stale and effect.kind not in OUTLIVING:
+            continue
+        sharing = node.sharing_of(effect)
+        if sharing is None:
+            message = (
+                f"The record of claim {record.claim} holds a change of kind '{effect.kind}', "
+                "which this version cannot take back. Install the version that made it, or a "
+                "newer one."
+            )
+            raise UnknownEffectError(message)
+        yield effect, sharing

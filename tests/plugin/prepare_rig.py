@@ -15,7 +15,15 @@ from plugin.durable_files import Steps, unobserved
 from plugin.hardware.facts import ComputeMode, Gpu
 from plugin.hardware.fake import FakeMachine
 from plugin.hardware.simulation.ledger import Ledger
-from plugin.prepare import ClaimPreparer, FoundDevice, Node, Policy, Sharing, TimeSlices
+from plugin.prepare import (
+    ClaimPreparer,
+    FoundDevice,
+    Node,
+    Policy,
+    Sharing,
+    TimeSlices,
+    Unattributed,
+)
 from plugin.preparer import (
     ClaimReference,
     Deadline,
@@ -117,7 +125,6 @@ class NodeRig:
         self.locks = Locks(self.folder / "locks")
         host_root = PurePosixPath(self.machine.trees.driver_root)
         facts = simulated_driver(self.machine, host_root=host_root)
-        sharing: dict[type, Sharing] = {hub.TimeSlicing: TimeSlices(self.machine, steps=steps)}
         self.node = Node(
             machine=self.machine,
             devices=self,
@@ -126,14 +133,22 @@ class NodeRig:
             holders=Holders(self.checkpoint),
             locks=self.locks,
             cdi=self.cdi,
-            sharing=sharing,
+            sharing=self.strategies(steps),
         )
+        self.unattributed = Unattributed(self.node, tell=self._hear)
         self.preparer: Preparer = ClaimPreparer(
             self.node,
             self,
             Policy(driver=GPU_DRIVER, pool=POOL, gates=self.gates, served_drivers=tuple(DRIVERS)),
-            tell=lambda of, sentence: self.told.append(f"{of}: {sentence}"),
+            tell=self._hear,
+            unattributed=self.unattributed,
         )
+
+    def strategies(self, steps: Steps) -> dict[type, Sharing]:
+        return {hub.TimeSlicing: TimeSlices(self.machine, steps=steps)}
+
+    def _hear(self, of: ClaimReference, sentence: str) -> None:
+        self.told.append(f"{of}: {sentence}")
 
     # ------------------------------------------------------- what the preparer is given
 

@@ -150,7 +150,7 @@ def test_a_mig_device_comes_with_two_capabilities_and_no_drm_node(
 def test_containers_see_their_own_device_of_the_claim_only(
     runtime: Runtime, tmp_path: Path
 ) -> None:
-    """D39."""
+    """D39: with the reference driver both pods of a pair of claims saw both GPUs."""
     both = facts(device(0), device(1))
     common = [one.path for one in CONTROL]
     for number in (0, 1):
@@ -161,7 +161,7 @@ def test_containers_see_their_own_device_of_the_claim_only(
 
 
 def test_one_claim_may_have_two_shares_of_a_device(runtime: Runtime, tmp_path: Path) -> None:
-    """D22."""
+    """D22: the reference driver's files name no share, and the runtime refuses them."""
     shares = facts(device(0, share_id="3b7e"), device(0, share_id="9f01"))
     ids = CdiStore(tmp_path).write(UID, render(shares))
     assert ids == (qualified(f"{UID}-gpu-0-3b7e"), qualified(f"{UID}-gpu-0-9f01"))
@@ -350,7 +350,7 @@ def test_the_published_package_accepts_every_file(
 def test_nothing_of_the_host_but_the_driver_and_the_claims_own_pipe_gets_in(
     facts: ClaimFacts,
 ) -> None:
-    """D65."""
+    """D65: the reference driver brings the sockets of the host's daemons into every container."""
     spec = render(facts)
     assert spec.edits.mounts == facts.driver.files.mounts
     for rendered, asked in zip(spec.devices, facts.devices, strict=True):

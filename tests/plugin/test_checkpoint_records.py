@@ -232,7 +232,7 @@ def test_an_overwrite_that_is_torn_anywhere_leaves_the_old_content_or_the_new(
     with tempfile.TemporaryDirectory(prefix="torn-") as folder:
         path = Path(folder, "file")
         path.write_bytes(before)
-        overwrite(path, new, read_slots(before), unobserved)
+        overwrite(path, new, read_slots(before), durable=True, steps=unobserved)
         after = path.read_bytes()
     assert len(after) == len(before)
     assert read_slots(after).content == new

@@ -67,7 +67,7 @@ def test_what_a_crash_interrupted_is_taken_back(tmp_path: Path, work: str) -> No
             assert len(rig.files()) == 2
             assert rig.setting("gpu-0") == ("Default", "Short")
         crash_at += 1
-    assert crash_at > 10
+    assert crash_at > 7
 
 
 def test_a_prepared_claim_stays_and_its_cdi_file_is_made_right(rig: NodeRig) -> None:
@@ -81,6 +81,7 @@ def test_a_prepared_claim_stays_and_its_cdi_file_is_made_right(rig: NodeRig) -> 
 
 
 def test_files_that_tell_nothing_are_swept(rig: NodeRig) -> None:
+    """D49: the reference driver never removes CDI files that belong to no claim."""
     rig.prepare(FIRST)
     rig.prepare(SECOND)
     rig.checkpoint.forget(FIRST.uid)
@@ -123,6 +124,9 @@ def test_a_damaged_record_of_which_nothing_else_tells_is_told_of(rig: NodeRig) -
 
 
 def test_a_claim_that_another_instance_is_at_work_on_is_left_to_it(rig: NodeRig) -> None:
+    """D41: the reference driver's clean-up reads what others are writing; here it holds the
+    claim's lock.
+    """
     rig.prepare(FIRST)
     rig.checkpoint.release(FIRST.uid)
     rig.prepare(SECOND)
@@ -150,6 +154,9 @@ def test_one_claim_that_cannot_be_made_good_does_not_stop_the_others(rig: NodeRi
 def test_records_of_an_earlier_boot_stay_until_somebody_asks_for_their_claims(
     rig: NodeRig,
 ) -> None:
+    """D46: the reference driver drops the whole record at a reboot, and with it what it would have
+    to take back.
+    """
     rig.prepare(FIRST)
     rig.restart(boot_id="second-boot")
     rig.cdi.remove(FIRST.uid)

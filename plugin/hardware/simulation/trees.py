@@ -14,6 +14,7 @@ from plugin.hardware.simulation.containers import capability_minor, nvidia_smi
 from plugin.hardware.simulation.profile import SimulatedGpu, SimulatedMachine
 
 _LIBRARY_FOLDER: Final = "usr/lib64"
+_MPS_CONTROL: Final = "nvidia-cuda-mps-control"
 _LIBRARIES: Final = ("libcuda", "libnvidia-ml", "libnvidia-ptxjitcompiler")
 
 _DEVICES: Final = """\
@@ -61,9 +62,13 @@ def render_trees(machine: SimulatedMachine, trees: HostTrees) -> None:
     _link(libraries / "libcuda.so", "libcuda.so.1")
     firmware = trees.driver_root / f"lib/firmware/nvidia/{version}"
     _write(firmware / "gsp_ga10x.bin", "The firmware of no GPU at all.\n")
-    program = trees.driver_root / "usr/bin/nvidia-smi"
-    _write(program, nvidia_smi(machine))
-    program.chmod(0o755)
+    for name, text in (
+        ("nvidia-smi", nvidia_smi(machine)),
+        (_MPS_CONTROL, mps_control()),
+    ):
+        program = trees.driver_root / "usr/bin" / name
+        _write(program, text)
+        program.chmod(0o755)
     _write(trees.proc / "devices", _DEVICES)
     _write(
         trees.proc / "driver/nvidia/version",
@@ -88,6 +93,11 @@ def render_capabilities(machine: SimulatedMachine, trees: HostTrees) -> None:
             own = capability_minor(gpu.minor, outer, inner)
             files[f"{place}/ci{inner}/access"] = _access(own)
     _fill(trees.proc / "driver/nvidia/capabilities", files, {})
+
+
+def mps_control() -> str:
+    """Return a program that takes the commands of MPS, and refuses all others."""
+    return Path(__file__).with_name(_MPS_CONTROL).read_text(encoding="utf-8")
 
 
 def nvml_file(trees: HostTrees) -> Path:
