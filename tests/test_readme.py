@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from dra_config.gates import FeatureGates
 from flags.given import InvalidSettings
@@ -93,12 +92,6 @@ def test_the_python_snippet_runs_and_prints_what_is_wrong(
     assert capsys.readouterr().out.startswith("Gpu(sharing=Mps(")
 
 
-def test_the_lines_for_ci_are_the_same_in_the_shell_and_in_the_workflow() -> None:
-    shell = next(block for block in blocks(README, "sh") if "pip install" in block)
-    (workflow,) = (yaml.safe_load(block) for block in blocks(README, "yaml"))
-    assert [step["run"] for step in workflow] == shell.splitlines()[:2]
-
-
 def test_the_webhook_is_described_with_flags_that_it_has(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -106,7 +99,7 @@ def test_the_webhook_is_described_with_flags_that_it_has(
     with pytest.raises(SystemExit):
         parse_settings(["--help"], {})
     known = set(re.findall(r"^  (--[a-z-]+)", capsys.readouterr().out, re.MULTILINE))
-    section = README.partition("## The webhook\n")[2].partition("\n## ")[0]
+    section = README.partition("## In a cluster\n")[2].partition("\n## ")[0]
     named = set(re.findall(r"`(--[a-z-]+)`", section))
     assert named
     assert named <= known

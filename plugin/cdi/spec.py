@@ -122,10 +122,23 @@ def encode(spec: Spec) -> bytes:
         ],
         "containerEdits": _edits(spec.edits),
     }
-    text = json.dumps(whole, indent=1, ensure_ascii=False)
     # Runtimes read the file as YAML, which knows no pairs of escapes for what lies beyond U+FFFF,
     # and takes some characters only escaped.
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode() + b"\n"
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", _text(whole)).encode()
+
+
+def _text(whole: dict[str, Any]) -> str:
+    """Return JSON with a line for each field and each device.
+
+    The standard library's own lines would take longer than all else that makes the file.
+    """
+    fields = {name: _line(value) for name, value in whole.items()}
+    fields["devices"] = "[\n  " + ",\n  ".join(map(_line, whole["devices"])) + "\n ]"
+    return "{\n " + ",\n ".join(f'"{name}": {text}' for name, text in fields.items()) + "\n}\n"
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _edits(edits: Edits) -> dict[str, Any]:

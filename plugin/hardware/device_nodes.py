@@ -68,7 +68,7 @@ def gpu_nodes(trees: HostTrees, gpu: Gpu) -> tuple[DeviceNode, ...]:
     Raises:
         MachineError: `/proc/devices` cannot be read.
     """
-    found = [_gpu_node(trees, gpu)]
+    found = [_gpu_node(trees, gpu, _majors(trees))]
     for name, major, minor in drm_nodes(trees.sys, gpu.pci_address):
         node = _node(trees, f"dri/{name}", major, minor)
         if node is not None:
@@ -90,7 +90,7 @@ def mig_nodes(trees: HostTrees, gpu: Gpu, device: MigDevice) -> tuple[DeviceNode
             "The kernel lists no 'nvidia-caps' devices: the driver cannot hand out MIG devices."
         )
         raise MachineError(message)
-    found = [_gpu_node(trees, gpu)]
+    found = [_gpu_node(trees, gpu, majors)]
     for compute_instance in (None, device.compute_instance_id):
         try:
             capability = mig_capability(
@@ -118,8 +118,8 @@ def mig_nodes(trees: HostTrees, gpu: Gpu, device: MigDevice) -> tuple[DeviceNode
     return tuple(found)
 
 
-def _gpu_node(trees: HostTrees, gpu: Gpu) -> DeviceNode:
-    node = _node(trees, f"nvidia{gpu.minor}", _front(_majors(trees)), gpu.minor)
+def _gpu_node(trees: HostTrees, gpu: Gpu, majors: Mapping[str, int]) -> DeviceNode:
+    node = _node(trees, f"nvidia{gpu.minor}", _front(majors), gpu.minor)
     if node is None:
         message = (
             f"There is no /dev/nvidia{gpu.minor} for {gpu.uuid}, and the kernel lists no "

@@ -2,18 +2,25 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
-from kube.errors import ExpiredError, KubeError
+from kube.errors import ExpiredError, KubeError, UnreachableError
 from plugin.publishing.mirror import Mirror
 from plugin.publishing.reports import ServerFound, ServerLost, Tell
 from plugin.publishing.slices import SliceServer, SliceWatch
+
+_Answer = TypeVar("_Answer")
 
 OUTAGE_SECONDS: Final = 10.0
 """The nodes of a cluster come back spread over so many seconds."""
 
 SHORTEST_WATCH_SECONDS: Final = 1.0
 """A watch that ends sooner is not opened again at once."""
+
+FIRST_REFUSED_SECONDS: Final = 1.0
+LONGEST_REFUSED_SECONDS: Final = 30.0
+"""How long a server that has too much to do is left alone, if it does not say so itself."""
 
 
 class Follower:
@@ -49,12 +56,15 @@ class Follower:
         self._lock = threading.Lock()
         self._watch: SliceWatch | None = None
         self._answers: bool | None = None
+        self._refusals = 0
 
     def run(self) -> None:
         """Follow until `stop`."""
         while not self._stopping.is_set():
             try:
-                snapshot = self._server.connect()
+                snapshot = self._asked(self._server.connect)
+                if snapshot is None:
+                    return
                 self._found()
                 self._mirror.reset(snapshot)
                 self._follow(snapshot.resource_version)
@@ -80,7 +90,9 @@ class Follower:
         """Watch until `stop`, or raise what forces another list."""
         while not self._stopping.is_set():
             begun = self._monotonic()
-            watch = self._server.watch(resource_version)
+            watch = self._asked(partial(self._server.watch, resource_version))
+            if watch is None:
+                return
             with self._lock:
                 self._watch = watch
                 if self._stopping.is_set() or self._mirror.slices() is None:
@@ -98,6 +110,33 @@ class Follower:
             resource_version = watch.resource_version
             if self._monotonic() - begun < SHORTEST_WATCH_SECONDS:
                 self._pause(SHORTEST_WATCH_SECONDS)
+
+    def _asked(self, request: Callable[[], _Answer]) -> _Answer | None:
+        """Return the answer to a request, or None once `stop` is called.
+
+        A server that has too much to do refuses some of what comes in at once, such as the first
+        questions of all nodes of a cluster. It has done nothing then, and what is known of it is
+        still true: so the same question is asked again later, and nothing else.
+        """
+        while not self._stopping.is_set():
+            try:
+                answer = request()
+            except UnreachableError as error:
+                if not error.refused:
+                    raise
+                self._pause(self._patience(error.retry_after_seconds))
+            else:
+                self._refusals = 0
+                return answer
+        return None
+
+    def _patience(self, wished_seconds: float) -> float:
+        """Return how long to wait after a refusal: longer each time, and not all nodes alike."""
+        shortest = max(FIRST_REFUSED_SECONDS, wished_seconds)
+        seconds = min(LONGEST_REFUSED_SECONDS, shortest * 2.0**self._refusals)
+        if seconds < LONGEST_REFUSED_SECONDS:
+            self._refusals += 1
+        return seconds + self._jitter(seconds)
 
     def _found(self) -> None:
         if not self._answers:

@@ -26,9 +26,16 @@ class NodeEvents:
         The same report stands in the log and in the metrics, so nothing is lost with it.
         """
         told = event_of(report)
-        if told is None:
-            return
-        reason, note = told
+        if told is not None:
+            self.tell(*told)
+
+    def tell(self, reason: str, note: str) -> None:
+        """Write an Event, or drop it if it cannot be written.
+
+        Args:
+            reason: Why, as one word such as `DevicesNotOffered`.
+            note: A sentence for people.
+        """
         try:
             self._writer.write(self._node, reason=reason, note=note, action="Publish")
         except KubeError:

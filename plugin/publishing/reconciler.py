@@ -25,6 +25,7 @@ from plugin.publishing.slices import Owner, SliceServer, StoredSlice
 
 FIRST_RETRY_SECONDS: Final = 1.0
 LONGEST_RETRY_SECONDS: Final = 300.0
+MOST_DOUBLINGS: Final = 10
 QUICK_RETRIES: Final = 3
 """How often in a row a write is tried again at once, since the slice was changed meanwhile."""
 
@@ -85,6 +86,7 @@ class Reconciler:
         self._may_write = may_write
         self._pace = RepairPace()
         self._owner: Owner | None = None
+        self._owner_is_fresh = False
         self._offer: Offer | None = None
         self._settled = False
         self._not_before = 0.0
@@ -126,13 +128,13 @@ class Reconciler:
             return self._later(error, FIRST_RETRY_SECONDS)
 
     def _written(self, offer: Offer, stored: tuple[StoredSlice, ...], now: float) -> Turn:
-        known, owner = self._owner, self._owner or self._server.owner()
-        self._owner = owner
+        owner = self._owner or self._ask_owner()
         layout = self._layout(offer)
         planned = plan(layout.contents, stored, owner, adopted=self._adopted)
         if not planned.writes:
             self._pace.nothing_needed()
             self._settled, self._failures, self._restless = True, 0, 0
+            self._owner_is_fresh = False
             return Settled()
         # Whoever changes each of our writes must not get us to write without pause either.
         contested = self._settled or self._restless >= QUICK_RETRIES
@@ -143,11 +145,12 @@ class Reconciler:
                 self._tell(Contested(repairs=MOST_REPAIRS, seconds=SLOW_SECONDS))
             if delay > 0:
                 return Again(delay)
-        if known is not None and any(isinstance(write, CreateSlice) for write in planned.writes):
+        creates = any(isinstance(write, CreateSlice) for write in planned.writes)
+        if creates and not self._owner_is_fresh:
             # A Node that was made anew has another uid, and what the old one owned is deleted.
-            self._owner = self._server.owner()
-            if self._owner != owner:
-                planned = plan(layout.contents, stored, self._owner, adopted=self._adopted)
+            owner, known = self._ask_owner(), owner
+            if owner != known:
+                planned = plan(layout.contents, stored, owner, adopted=self._adopted)
         missed = self._make(planned.writes)
         if missed is not None:
             return missed
@@ -156,6 +159,12 @@ class Reconciler:
         self._restless += 1
         self._tell_of(layout, planned)
         return Again(0.0)
+
+    def _ask_owner(self) -> Owner:
+        """Ask who owns the slices, which then counts until they are as they should be."""
+        self._owner = self._server.owner()
+        self._owner_is_fresh = True
+        return self._owner
 
     def _layout(self, offer: Offer) -> Layout:
         """Return the slices for an offer, less the devices that the server does not do justice."""
@@ -250,7 +259,9 @@ class Reconciler:
 
     def _later(self, error: KubeError, shortest_seconds: float) -> Again:
         """Return when to try again: twice as late each time, and not all nodes together."""
-        seconds = min(LONGEST_RETRY_SECONDS, shortest_seconds * 2**self._failures)
+        # No number is large enough for what doubles with every failure of a long weekend.
+        doublings = min(self._failures, MOST_DOUBLINGS)
+        seconds = min(LONGEST_RETRY_SECONDS, shortest_seconds * 2.0**doublings)
         seconds += self._jitter(seconds / 2)
         self._failures += 1
         self._not_before = self._monotonic() + seconds

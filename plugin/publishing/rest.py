@@ -58,6 +58,7 @@ class RestSlices:
         self._jitter = jitter
         self._dialects = tuple(dialects)
         self._dialect = self._dialects[0]
+        self._connected = False
         self._params = {"fieldValidation": field_validation}
         self._selector = {
             "fieldSelector": f"spec.driver={driver},spec.nodeName={node_name}",
@@ -67,6 +68,11 @@ class RestSlices:
     def dialect(self) -> Dialect:
         """Return the version of the API that is spoken at the moment."""
         return self._dialect
+
+    @property
+    def api_version(self) -> str | None:
+        """Return group and version that the server is known to serve; None before it answered."""
+        return self._dialect.api_version if self._connected else None
 
     def connect(self) -> Snapshot:
         """Find out which version of the API is served, and return our slices.
@@ -82,6 +88,7 @@ class RestSlices:
         except NotFoundError:
             self._dialect = self._served()
             listed = self._list()
+        self._connected = True
         return Snapshot(
             slices=tuple(self._read(item) for item in listed["items"]),
             resource_version=listed["metadata"]["resourceVersion"],

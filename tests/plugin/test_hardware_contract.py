@@ -285,6 +285,7 @@ def test_processes_are_told_by_device(rig: MakeRig) -> None:
 
 
 def test_mig_devices_that_an_administrator_makes_are_seen(rig: MakeRig) -> None:
+    """D78: the reference driver looks at the devices once, when it starts."""
     made = rig("mixed")
     whole, *rest = made.machine.inventory().gpus
     plan = (
@@ -309,6 +310,7 @@ def test_mig_devices_that_an_administrator_makes_are_seen(rig: MakeRig) -> None:
     [("lost", GpuLostError), ("unreadable", MachineError), ("hangs", TimedOutError)],
 )
 def test_a_sick_gpu_hides_no_other(ailment: str, error: type[MachineError], rig: MakeRig) -> None:
+    """D76: the reference driver's enumeration ends at the first error."""
     made = rig("h100", deadline_seconds=SHORT_SECONDS if ailment == "hangs" else 60)
     healthy = made.machine.inventory()
     sick = healthy.gpus[3]
@@ -341,6 +343,7 @@ def test_gpus_that_are_broken_from_the_start_are_counted(rig: MakeRig) -> None:
 
 
 def test_a_product_of_tomorrow_is_of_unknown_brand_and_architecture(rig: MakeRig) -> None:
+    """D76: with the reference driver one such GPU fails the whole node."""
     gpu = rig("broken").machine.inventory().gpus[-1]
     assert (gpu.brand, gpu.architecture) == ("Unknown", "Unknown")
     assert gpu.product_name == "NVIDIA Unlisted"
@@ -372,6 +375,7 @@ def test_a_machine_without_a_working_driver_says_what_is_missing(
 
 
 def test_a_driver_that_is_unloaded_and_loaded_again_is_found(rig: MakeRig) -> None:
+    """D85: the reference driver enumerates once, and loses the race against the driver."""
     made = rig("h100")
     before = made.machine.inventory()
     made.break_machine("no-driver")
@@ -386,6 +390,9 @@ def test_a_driver_that_is_unloaded_and_loaded_again_is_found(rig: MakeRig) -> No
 
 
 def test_xid_errors_are_told_with_their_place(rig: MakeRig) -> None:
+    """D93, D98: the reference driver ignores an XID of a cut GPU without a place, and all ECC
+    events.
+    """
     made = rig("mixed")
     whole, cut, *_ = uuids(made.machine.inventory())
     made.report_xid(whole, 13)
@@ -393,10 +400,12 @@ def test_xid_errors_are_told_with_their_place(rig: MakeRig) -> None:
     assert watch.watched == set(uuids(made.machine.inventory()))
     made.report_xid(whole, 79)
     made.report_xid(cut, 43, 7, 0)
+    made.report_xid(cut, 79)
     made.report_double_bit(whole)
     expected = {
         XidReported(gpu_uuid=whole, xid=79, gpu_instance_id=None, compute_instance_id=None),
         XidReported(gpu_uuid=cut, xid=43, gpu_instance_id=7, compute_instance_id=0),
+        XidReported(gpu_uuid=cut, xid=79, gpu_instance_id=None, compute_instance_id=None),
         MemoryErrorReported(gpu_uuid=whole, gpu_instance_id=None, compute_instance_id=None),
     }
     until(lambda: len(made.told()) >= len(expected))
@@ -419,6 +428,7 @@ def test_events_of_one_gpu_come_in_order(rig: MakeRig) -> None:
 
 
 def test_one_lost_gpu_is_told_once_and_the_others_are_still_watched(rig: MakeRig) -> None:
+    """D94: with the reference driver one lost GPU taints every device of the node."""
     made = rig("h100")
     lost, other, *_ = uuids(made.machine.inventory())
     watch = made.watch()

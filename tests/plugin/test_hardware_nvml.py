@@ -46,7 +46,7 @@ def test_an_older_driver_leaves_the_names_of_profiles_to_us(
 def test_profiles_that_this_release_has_never_heard_of_keep_the_drivers_name(
     nvml_rig: MakeNvmlRig,
 ) -> None:
-    """A profile with NVML's index 17 stopped the reference driver."""
+    """D75: a profile with NVML's index 17 stopped the reference driver."""
     rig = nvml_rig("mixed")
     rig.describe(
         described(rig)
@@ -61,6 +61,7 @@ def test_profiles_that_this_release_has_never_heard_of_keep_the_drivers_name(
 def test_a_mig_device_of_a_profile_that_nobody_describes_is_left_out_and_told(
     nvml_rig: MakeNvmlRig,
 ) -> None:
+    """D75: the reference driver ends at the first profile that its table lacks."""
     rig = nvml_rig("mixed")
     lines = described(rig).splitlines(keepends=True)
     rig.describe("".join(line for line in lines if not line.startswith("profile 1 2 9 ")))
@@ -278,6 +279,7 @@ def test_a_gpu_that_does_not_let_go_is_not_said_to_be_left(nvml_rig: MakeNvmlRig
 
 
 def test_a_watch_that_breaks_says_so_and_ends(nvml_rig: MakeNvmlRig) -> None:
+    """D95: the reference driver asks again without a pause."""
     rig = nvml_rig("l4")
     watch = rig.watch()
     rig.fail(first_uuid(rig), "nvmlEventSetWait_v2", 999)

@@ -89,6 +89,9 @@ def test_the_devices_of_every_machine_are_accepted_in_every_version_of_the_api(
 def test_taints_and_counters_of_many_boards_are_accepted_in_every_version_of_the_api(
     here: Site, dialect: Dialect
 ) -> None:
+    """D83, D97: the reference driver publishes neither nine counter sets nor effect None before
+    1.35.
+    """
     offer = partitioned(boards=9, partitions=10)
     with here.publisher((dialect,)) as publisher:
         publisher.publish(offer)
@@ -100,6 +103,7 @@ def test_taints_and_counters_of_many_boards_are_accepted_in_every_version_of_the
 
 
 def test_more_devices_than_a_slice_holds_are_accepted(here: Site) -> None:
+    """D84: the reference driver publishes one slice whatever comes."""
     offer = Offer(
         devices=tuple(Device(name=f"gpu-{number}", board=str(number)) for number in range(150))
     )
@@ -194,6 +198,7 @@ def test_a_label_of_somebody_else_is_none_of_our_business(here: Site) -> None:
 def test_a_start_costs_four_requests_a_second_one_three_and_no_more_follow(
     here: Site, api_server: ApiServer, tmp_path: Path
 ) -> None:
+    """D90: the reference driver has five requests a second for claims and slices together."""
     offer = offer_of("h100-mig", tmp_path / "machine")
     with here.publisher() as publisher:
         publisher.publish(offer)
@@ -216,6 +221,8 @@ def test_a_start_costs_four_requests_a_second_one_three_and_no_more_follow(
 
 
 def test_a_taint_keeps_its_time_when_its_slice_is_written_again(here: Site) -> None:
+    """D91: the reference driver's first publication drops the taints that its monitor has set."""
+
     def offer(*, memory: int) -> Offer:
         taint = Taint(key="gpu.nvidia.com/xid", value="79", effect=TaintEffect.NO_SCHEDULE)
         return Offer(

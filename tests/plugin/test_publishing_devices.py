@@ -75,6 +75,9 @@ def test_a_mig_device_tells_what_it_is_and_whose(tmp_path: Path) -> None:
 
 
 def test_devices_stand_by_address_of_their_board_and_then_by_placement(tmp_path: Path) -> None:
+    """D81: the reference driver's order is that of a map, and the scheduler takes the first device
+    that fits.
+    """
     names = list(by_name("mixed", tmp_path))
     assert names == [
         "gpu-0",
@@ -92,6 +95,7 @@ def test_devices_stand_by_address_of_their_board_and_then_by_placement(tmp_path:
 
 
 def test_broken_gpus_hide_nothing_and_are_named(tmp_path: Path) -> None:
+    """D76: with the reference driver one unreadable GPU fails the whole node."""
     found = enumerate_devices(inventory("broken", tmp_path), MemoryBook())
     assert [device.gpu.pci_address for device in found.devices] == ["0000:1b:00.0", "0000:9d:00.0"]
     for address in ("0000:43:00.0", "0000:52:00.0", "0000:61:00.0"):
@@ -99,6 +103,7 @@ def test_broken_gpus_hide_nothing_and_are_named(tmp_path: Path) -> None:
 
 
 def test_what_this_release_does_not_know_is_unknown(tmp_path: Path) -> None:
+    """D76: with the reference driver an unknown brand fails the whole node."""
     (*_, device) = offer_of("broken", tmp_path).devices
     assert (device.attributes["architecture"], device.attributes["brand"]) == (
         "Unknown",
@@ -230,6 +235,7 @@ def test_a_name_is_never_given_to_another_board(history: list[dict[str, int]]) -
 
 
 def test_a_board_keeps_its_name_when_its_minor_changes() -> None:
+    """D87: the reference driver names devices by their minor, so a name moves to another board."""
     known = named({}, [board("A", 0), board("B", 1)])
     after = named(known, [board("B", 0)])
     assert {name: found.uuid for name, found in after.items()} == {"gpu-0": "A", "gpu-1": "B"}

@@ -98,6 +98,7 @@ def sizes(*boards: int) -> list[int]:
 
 
 def test_boards_share_slices_and_none_lies_in_two_if_it_fits_into_one() -> None:
+    """D84: the reference driver has one slice, which holds 128 devices, or 64 with taints."""
     assert sizes(*[1] * 8) == [8]
     assert sizes(*[7] * 8) == [56]
     assert sizes(*[7] * 10) == [63, 7]
@@ -125,6 +126,7 @@ def counted(boards: int, *, of_each: int = 3) -> Offer:
 
 
 def test_since_1_35_counters_lie_in_slices_of_their_own_before_the_devices() -> None:
+    """D83: the reference driver puts all counter sets into one slice, which holds eight."""
     layout = lay_out(counted(9), minor=35)
     counters = [len(one.get("sharedCounters", ())) for one in layout.contents]
     assert counters == [8, 1, *[0] * 9]
@@ -146,11 +148,13 @@ def test_what_fits_into_no_old_slice_is_left_out_with_a_reason() -> None:
 
 
 def test_a_counter_set_that_nothing_consumes_is_not_published() -> None:
+    """D86: an empty counter set broke the reference driver's publication."""
     offer = Offer(devices=tuple(plain(0, 1)), counter_sets=counted(1).counter_sets)
     assert lay_out(offer, minor=36).contents == ({"devices": [{"name": "gpu-0-0"}]},)
 
 
 def test_old_servers_get_the_worst_taints_that_they_take() -> None:
+    """D97: the reference driver sends effect None to servers that refuse it."""
     effects = (TaintEffect.NONE, TaintEffect.NO_SCHEDULE, TaintEffect.NO_EXECUTE)
     taints = tuple(
         Taint(key=f"t{number}", value="", effect=effects[number % 3]) for number in range(12)

@@ -59,6 +59,7 @@ def test_a_kubelet_that_starts_removes_the_slices_and_they_come_back(
     node: Node,
     tmp_path: Path,
 ) -> None:
+    """D57: with the reference driver the node has no devices for 30 seconds."""
     more = (Device(name=f"more-{number}", board=str(number)) for number in range(100))
     offer = Offer(devices=(*offer_of("h100-mig", tmp_path / "machine").devices, *more))
     with here.publisher() as publisher:

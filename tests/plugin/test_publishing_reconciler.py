@@ -149,6 +149,7 @@ def test_a_node_without_devices_still_says_that_the_driver_runs() -> None:
 
 
 def test_what_somebody_removed_is_back_within_two_seconds() -> None:
+    """D57: the reference driver looks again after a fixed 30 seconds."""
     bench = Bench()
     bench.settle(devices(130))
     for name in list(bench.server.by_name):
@@ -294,6 +295,7 @@ def test_the_layout_of_counters_is_what_the_server_takes(minor: int, slices: int
 
 
 def test_the_layout_follows_a_server_that_was_upgraded() -> None:
+    """D82: the reference driver decides once, when it starts."""
     bench = Bench(MemoryServer(minor_version=34))
     bench.settle(partitions(3))
     bench.server.minor_version = 36
@@ -341,6 +343,7 @@ def test_conflicts_without_end_are_not_answered_without_pause() -> None:
 
 @pytest.mark.parametrize("error", [InvalidError("no"), ForbiddenError("no")])
 def test_a_refused_write_is_tried_again_later_and_later(error: KubeError) -> None:
+    """D95: the reference driver never repeats a publication that failed."""
     bench = Bench()
     bench.server.fail = lambda request: error if request == "create" else None
     waits: list[float] = []
@@ -353,6 +356,26 @@ def test_a_refused_write_is_tried_again_later_and_later(error: KubeError) -> Non
     assert waits[0] <= 2
     assert 300 <= waits[-1] <= 450
     assert len(bench.of(WriteFailed)) == 12
+
+
+def test_a_refused_creation_is_made_again_without_another_look_at_the_node() -> None:
+    left = [UnreachableError("busy", refused=True)] * 2
+    bench = Bench()
+    bench.server.fail = lambda request: left.pop() if request == "create" and left else None
+    bench.settle(devices(2))
+    assert bench.server.requests == ["list", "watch", "node", *3 * ["create"]]
+
+
+def test_a_write_that_fails_for_weeks_is_tried_every_few_minutes() -> None:
+    bench = Bench()
+    bench.server.fail = lambda request: ForbiddenError("no") if request == "create" else None
+    turn: Turn = Settled()
+    for _ in range(2000):
+        turn = bench.turn(devices(2))
+        assert isinstance(turn, Again)
+        bench.now += turn.seconds
+    # Half of it is by chance.
+    assert turn == Again(450.0)
 
 
 def test_a_refused_write_is_not_tried_before_its_time_unless_the_offer_changes() -> None:

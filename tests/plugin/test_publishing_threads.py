@@ -152,6 +152,35 @@ def test_a_watch_that_expired_leads_to_another_list() -> None:
     assert max(pauses.seconds) < 1
 
 
+@pytest.mark.parametrize("refused", ["list", "watch"])
+def test_a_refused_question_is_asked_again_later_and_later_and_no_other(refused: str) -> None:
+    """A refused watch once led to another list, after the pause of an outage that was none."""
+    left = [UnreachableError("busy", refused=True, retry_after_seconds=2.0)] * 2
+
+    def fail(request: str) -> KubeError | None:
+        if request == refused and left:
+            return left.pop()
+        return ExpiredError("the end of this test") if request == "watch" else None
+
+    server = MemoryServer(fail=fail)
+    pauses, reports = Pauses(3), Reports()
+    found = follow(server, pauses, reports)
+    asked = {"list": ["list", "list", "list", "watch"], "watch": ["list", *3 * ["watch"]]}
+    assert server.requests == asked[refused]
+    # Two seconds and four, and a quarter of each by chance.
+    assert pauses.seconds[:2] == [2.5, 5]
+    assert reports.told == [ServerFound()]
+    assert found.slices() is not None
+
+
+def test_a_server_that_refuses_for_days_is_asked_every_half_minute() -> None:
+    server = MemoryServer(fail=lambda _: UnreachableError("busy", refused=True))
+    pauses = Pauses(2000)
+    follow(server, pauses, Reports())
+    assert pauses.seconds[0] == 1.25
+    assert set(pauses.seconds[10:]) == {37.5}
+
+
 def test_the_return_of_the_server_is_told() -> None:
     answers = iter([UnreachableError("away"), None, UnreachableError("away")])
     server = MemoryServer(fail=lambda _: next(answers))

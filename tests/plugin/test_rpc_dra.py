@@ -152,6 +152,7 @@ def test_what_is_no_uid_never_reaches_the_core(served: Served, uid: str) -> None
 
 
 def test_claims_of_one_call_are_prepared_at_the_same_time(served: Served) -> None:
+    """D51: the reference driver takes them one by one."""
     together = threading.Barrier(5, timeout=SECONDS)
 
     def prepare(reference: ClaimReference, deadline: Deadline) -> tuple[PreparedDevice, ...]:
@@ -267,6 +268,8 @@ def test_a_failure_that_does_not_pass_is_told_before_the_time_is_over(served: Se
 
 
 def test_a_defect_of_ours_costs_one_claim_and_is_logged_once(served: Served) -> None:
+    """D53: over one claim the reference driver panics, and its process ends."""
+
     def prepare(reference: ClaimReference, deadline: Deadline) -> tuple[PreparedDevice, ...]:
         if reference.uid == "uid-1":
             raise KeyError("gpu-7")
@@ -370,6 +373,7 @@ def test_work_that_hangs_is_answered_in_time_and_taken_up_when_it_ends(
 
 
 def test_a_call_that_the_kubelet_cancels_is_called_off(served: Served) -> None:
+    """D51: the reference driver's waits ignore that the kubelet has given up."""
     noticed = threading.Event()
     begun = threading.Event()
 

@@ -263,6 +263,10 @@ def test_a_pod_outlives_the_plugin_and_ends_when_it_is_back(node: Node) -> None:
 
 @pytest.mark.usefixtures("device")
 def test_the_health_of_a_device_is_shown_in_the_pods_status(node: Node) -> None:
+    """D58: the reference driver does not serve the kubelet's DRAResourceHealth, so a pod never
+    shows it.
+    """
+
     def shown(one: Json | None) -> list[Json]:
         statuses = (one or {}).get("status", {}).get("containerStatuses", [])
         return [
@@ -291,6 +295,7 @@ def test_the_health_of_a_device_is_shown_in_the_pods_status(node: Node) -> None:
 
 @pytest.mark.usefixtures("device")
 def test_two_instances_take_turns_in_a_rolling_update(node: Node) -> None:
+    """D56: the reference driver's old instance ends before the new one begins."""
     with ExitStack() as stack:
         old = stack.enter_context(running(node, UIDS[0]))
         new = stack.enter_context(running(node, UIDS[1]))

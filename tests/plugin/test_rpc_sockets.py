@@ -252,6 +252,9 @@ def test_a_failure_half_way_leaves_nothing_behind(
 
 
 def test_two_instances_of_a_rolling_update_serve_side_by_side(root: Path) -> None:
+    """D56: the reference driver's sockets carry no pod UID, so an update leaves the node without a
+    plugin.
+    """
     with serving(root, pod_uid=UIDS[0]) as old, serving(root, pod_uid=UIDS[1]) as new:
         for one in (old, new):
             assert one.kubelet.get_info().endpoint == str(one.places.dra)

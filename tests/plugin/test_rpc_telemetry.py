@@ -49,6 +49,8 @@ def test_all_names_bear_the_plugins_prefix(served: Served) -> None:
 
 
 def test_calls_and_claims_are_counted_by_what_became_of_them(served: Served) -> None:
+    """D55: the reference driver leaves failed requests out of its totals and durations."""
+
     def prepare(reference: ClaimReference, deadline: Deadline) -> tuple[PreparedDevice, ...]:
         if reference.uid == "uid-2":
             raise PrepareFailed("No.", permanent=True)
@@ -76,6 +78,7 @@ def test_calls_and_claims_are_counted_by_what_became_of_them(served: Served) -> 
 
 
 def test_what_is_under_way_can_be_seen(served: Served) -> None:
+    """D55: the reference driver's gauge is raised after the lock, so it never exceeds 1."""
     gate = Gate()
 
     def prepare(reference: ClaimReference, deadline: Deadline) -> tuple[PreparedDevice, ...]:

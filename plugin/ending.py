@@ -1,0 +1,74 @@
+"""Why and when the process ends: asked for by a signal, or by a thread that cannot go on."""
+
+import logging
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Final
+
+from plugin.hardware.errors import VersionMismatchError
+from plugin.rpc.log import Log
+
+STOPPED: Final = 0
+FAILED: Final = 1
+"""It could not start, or has a defect."""
+REPLACED_DRIVER: Final = 3
+"""The driver was replaced, and a process keeps the library that it loaded first."""
+
+
+class Ending:
+    """The exit status, once somebody has asked for the end; the first who asks decides."""
+
+    def __init__(self, log: Log) -> None:
+        """Wait for nobody yet; *log* is told why the process ends."""
+        self.requested = threading.Event()
+        self._lock = threading.Lock()
+        self._log = log
+        self._status: int = STOPPED
+
+    @property
+    def status(self) -> int:
+        """Return the exit status of the process."""
+        return self._status
+
+    def request(self, status: int) -> None:
+        """Ask for the end; may be called from any thread, and from a signal handler."""
+        # A signal handler must not wait for a lock that the thread below it may hold.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if not self.requested.is_set():
+                self._status = status
+                self.requested.set()
+        finally:
+            self._lock.release()
+
+    def obey_signals(self) -> None:
+        """End on SIGTERM and SIGINT from now on; called from the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.request(STOPPED))
+
+    def watch_threads(self) -> None:
+        """Let the death of any thread end the process from now on."""
+        threading.excepthook = self._died
+
+    def thread(self, name: str, work: Callable[[threading.Event], None]) -> threading.Thread:
+        """Return a thread that does *work* until the end is requested, which it is given."""
+        return threading.Thread(target=work, args=(self.requested,), name=name, daemon=True)
+
+    def _died(self, death: threading.ExceptHookArgs) -> None:
+        name = "" if death.thread is None else death.thread.name
+        if isinstance(death.exc_value, VersionMismatchError):
+            self._log.event(
+                logging.ERROR,
+                "the driver was replaced; starting anew",
+                reason=str(death.exc_value),
+            )
+            self.request(REPLACED_DRIVER)
+            return
+        lines = traceback.format_exception(death.exc_type, death.exc_value, death.exc_traceback)
+        self._log.event(
+            logging.CRITICAL, "a thread died of a defect", thread=name, traceback="".join(lines)
+        )
+        self.request(FAILED)
