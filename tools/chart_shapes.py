@@ -9,6 +9,7 @@ Json: TypeAlias = dict[str, Any]
 DNS_LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DNS_NAME: Final = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 _QUANTITY: Final = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"
+EXTENDED_RESOURCE: Final = rf"^({DNS_NAME}/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 DURATION: Final = "^([0-9]+(h|m|s))+$"
 CA_BUNDLE: Final = r"^(-----BEGIN CERTIFICATE-----[\s\S]*|[A-Za-z0-9+/=\s]*)$"
 _OWN_LABELS: Final = ("name", "instance", "version", "managed-by", "component")
@@ -107,3 +108,5 @@ def kubernetes_objects() -> Json:
 
 OPTIONAL_NAME: Final = text(f"^({DNS_NAME})?$", maxLength=253)
 PORT: Final = whole(FIRST_UNPRIVILEGED_PORT, LARGEST_PORT)
+COUNT_OR_SHARE: Final[Json] = {"anyOf": [whole(0), text("^(100|[0-9]{1,2})%$")]}
+"""A number of pods, or a share of them."""

@@ -3,37 +3,33 @@
 from typing import Final
 
 from dra_config.scheme import DRIVERS
+from logs.lines import LogLevel
+from tools.chart_plugin_values import PLUGIN
 from tools.chart_shapes import (
     CA_BUNDLE,
     DNS_LABEL,
     DNS_NAME,
     DURATION,
-    LARGEST_PORT,
+    EXTENDED_RESOURCE,
     OPTIONAL_NAME,
     PORT,
     Section,
     Value,
     array,
-    boolean,
     closed,
     kubernetes_objects,
     label_selector,
-    more_labels,
     one_of,
     quantities,
     text,
     texts_by_name,
     whole,
 )
-from webhook.logs import LogLevel
+from tools.chart_shared_values import image, monitoring, more_of_pods, network_policy, switch
 
 TLS_MODES: Final = ("cert-manager", "secret", "self-managed")
 SCOPES: Final = ("configs",)
 """What `--config-scope` takes today."""
-
-
-def _switch(path: str, text: str, *, on: bool) -> Value:
-    return Value(path, on, boolean(), text)
 
 
 ENTRIES: Final[tuple[Value | Section, ...]] = (
@@ -62,12 +58,20 @@ ENTRIES: Final[tuple[Value | Section, ...]] = (
         "drivers",
         [*DRIVERS],
         array(one_of(*DRIVERS), minItems=1, uniqueItems=True),
-        "Drivers whose configs are judged and whose DeviceClasses are made.",
+        "Drivers whose configs are judged, whose DeviceClasses are made, and whose plugins run.",
     ),
-    _switch(
+    switch(
         "deviceClasses.enabled",
         "Make the DeviceClasses of the drivers. Switch it off where another chart owns them.",
         on=True,
+    ),
+    Value(
+        "deviceClasses.extendedResourceName",
+        "",
+        text(EXTENDED_RESOURCE),
+        "Resource that pods ask for in place of a claim to get a GPU of the class "
+        "`gpu.nvidia.com`, such as `nvidia.com/gpu`. Not for clusters in which a device plugin "
+        "offers the same resource.",
     ),
     Section("webhook", "The admission webhook."),
     Value(
@@ -77,31 +81,7 @@ ENTRIES: Final[tuple[Value | Section, ...]] = (
         "Pods that answer; not used with autoscaling. Two survive the loss of a node, and three "
         "the loss of one during an update.",
     ),
-    Value(
-        "webhook.image.registry",
-        "",
-        text(r"^[^/\s]*(/[^\s]+)?$"),
-        "Registry to pull from, such as `registry.example.com/gpu`.",
-    ),
-    Value("webhook.image.repository", "dra-config-webhook", text(minLength=1), "Image."),
-    Value(
-        "webhook.image.tag",
-        "",
-        text(r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$"),
-        "Tag; empty for the version of the chart.",
-    ),
-    Value(
-        "webhook.image.digest",
-        "",
-        text("^(sha256:[0-9a-f]{64})?$"),
-        "Digest, `sha256:...`; it beats the tag.",
-    ),
-    Value(
-        "webhook.image.pullPolicy",
-        "IfNotPresent",
-        one_of("Always", "IfNotPresent", "Never"),
-        "When the image is pulled.",
-    ),
+    *image("webhook.image", "dra-config-webhook"),
     Value(
         "webhook.failurePolicy",
         "Fail",
@@ -220,12 +200,12 @@ ENTRIES: Final[tuple[Value | Section, ...]] = (
         "Priority of the pods. Some providers allow the default in kube-system only, or want a "
         "ResourceQuota for it.",
     ),
-    _switch(
+    switch(
         "webhook.podDisruptionBudget.enabled",
         "Let evictions take one pod at a time.",
         on=True,
     ),
-    _switch(
+    switch(
         "webhook.autoscaling.enabled",
         "Let a HorizontalPodAutoscaler choose the number of pods.",
         on=False,
@@ -238,31 +218,15 @@ ENTRIES: Final[tuple[Value | Section, ...]] = (
         whole(1),
         "Share of the requested CPU at which pods are added.",
     ),
-    _switch(
-        "webhook.networkPolicy.enabled",
+    *network_policy(
+        "webhook",
         "Let traffic in on the two ports only, and none out but what mode `self-managed` needs.",
-        on=True,
-    ),
-    Value(
-        "webhook.networkPolicy.apiServerPorts",
-        [443, 6443],
-        array(whole(1, LARGEST_PORT), minItems=1, uniqueItems=True),
         "Ports on which the API server is reached in mode `self-managed`.",
     ),
-    _switch(
-        "webhook.serviceMonitor.enabled",
-        "Make a ServiceMonitor for the Prometheus operator.",
-        on=False,
+    *monitoring(
+        "webhook",
+        "certificate near its end, reloads that fail, refusals that jump, defects, and no answer",
     ),
-    Value("webhook.serviceMonitor.interval", "30s", text(DURATION), "Time between scrapes."),
-    Value("webhook.serviceMonitor.labels", {}, more_labels(), "Labels by which it is found."),
-    _switch(
-        "webhook.prometheusRule.enabled",
-        "Make a PrometheusRule: certificate near its end, reloads that fail, refusals that jump, "
-        "defects, and no answer.",
-        on=False,
-    ),
-    Value("webhook.prometheusRule.labels", {}, more_labels(), "Labels by which it is found."),
     Value(
         "webhook.prometheusRule.certificateHoursLeft",
         168,
@@ -278,8 +242,8 @@ ENTRIES: Final[tuple[Value | Section, ...]] = (
         kubernetes_objects(),
         "As in a Pod; empty for an even spread over zones and nodes where there are several.",
     ),
-    Value("webhook.podAnnotations", {}, texts_by_name(), "More annotations of the pods."),
-    Value("webhook.podLabels", {}, more_labels(), "More labels of the pods."),
+    *more_of_pods("webhook"),
+    *PLUGIN,
 )
 
 

@@ -25,8 +25,15 @@ TLS_BY_MODE: dict[str, Json] = {
     "secret": SECRET_MODE,
     "self-managed": {"mode": "self-managed"},
 }
+NEW_ENOUGH = "1.36.3"
+"""The version of Kubernetes that helm is told, since each helm has an idea of its own."""
+
 EVERYTHING: Json = {
-    "featureGates": {"PassthroughSupport": True},
+    "featureGates": {"PassthroughSupport": True, "MPSSupport": True},
+    "plugin": {
+        "serviceMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True},
+    },
     "webhook": {
         "autoscaling": {"enabled": True},
         "serviceMonitor": {"enabled": True},
@@ -46,6 +53,17 @@ class Rendered:
         """Return the objects of *kind*."""
         return [one for one in self.objects if one["kind"] == kind]
 
+    def part(self, component: str) -> "Rendered":
+        """Return the objects of one component: `webhook` or `plugin`."""
+        label = "app.kubernetes.io/component"
+        return Rendered(
+            tuple(
+                one
+                for one in self.objects
+                if one["metadata"].get("labels", {}).get(label) == component
+            )
+        )
+
     def one(self, kind: str) -> Json:
         """Return the only object of *kind*."""
         (found,) = self.of(kind)
@@ -55,6 +73,17 @@ class Rendered:
         """Return the spec of the webhook's pods."""
         spec: Json = self.one("Deployment")["spec"]["template"]["spec"]
         return spec
+
+    def plugin_pod(self) -> Json:
+        """Return the spec of the plugin's pods."""
+        spec: Json = self.one("DaemonSet")["spec"]["template"]["spec"]
+        return spec
+
+    def plugin_container(self) -> Json:
+        """Return the only container of the plugin's pods."""
+        (container,) = self.plugin_pod()["containers"]
+        found: Json = container
+        return found
 
     def arguments(self) -> list[str]:
         """Return the arguments of the webhook."""
@@ -86,29 +115,25 @@ class Helm:
         release: str = RELEASE,
         namespace: str = NAMESPACE,
         apis: Sequence[str] = APIS,
+        kubernetes: str = NEW_ENOUGH,
     ) -> Rendered:
         """Return the objects of a release with *values*.
 
         Raises:
             NotRendered: If helm refuses.
         """
-        return _rendered(self, json.dumps(values or {}), release, namespace, tuple(apis))
+        flags = (
+            f"--namespace={namespace}",
+            f"--kube-version={kubernetes}",
+            *(f"--api-versions={api}" for api in apis),
+        )
+        return _rendered(self, json.dumps(values or {}), release, flags)
 
 
 @cache
-def _rendered(
-    helm: Helm, values: str, release: str, namespace: str, apis: tuple[str, ...]
-) -> Rendered:
+def _rendered(helm: Helm, values: str, release: str, flags: tuple[str, ...]) -> Rendered:
     """Render once what many tests look at; none of them changes it."""
-    run = helm.run(
-        "template",
-        release,
-        CHART,
-        f"--namespace={namespace}",
-        "--values=-",
-        *(f"--api-versions={api}" for api in apis),
-        text=values,
-    )
+    run = helm.run("template", release, CHART, "--values=-", *flags, text=values)
     if run.returncode != 0:
         raise NotRendered(run.stderr)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -132,6 +157,11 @@ def merged(*layers: Json) -> Json:
             else:
                 result[key] = value
     return result
+
+
+def with_plugin(*layers: Json) -> Json:
+    """Return values under `plugin` with *layers* on top of each other, and a TLS mode."""
+    return with_tls("self-managed", {"plugin": merged({}, *layers)})
 
 
 def with_tls(mode: str, *layers: Json) -> Json:

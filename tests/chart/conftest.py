@@ -40,8 +40,8 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def rendered(helm: Helm) -> dict[str, Rendered]:
-    """Return the release with default values, by TLS mode."""
-    return {mode: helm.render(with_tls(mode)) for mode in TLS_BY_MODE}
+    """Return what the webhook has of the release with default values, by TLS mode."""
+    return {mode: helm.render(with_tls(mode)).part("webhook") for mode in TLS_BY_MODE}
 
 
 @pytest.fixture(scope="session")

@@ -90,6 +90,37 @@ def namespace(client: Client, name: str) -> Iterator[str]:
         client.replace(f"{path}/finalize", left | {"spec": {"finalizers": []}})
 
 
+def account_on(server: ApiServer, inside: str, account: str, node: str) -> Client:
+    """Return a client with the token of a pod on *node*; without a node the pod has none."""
+    return server.control_plane.client_with_token(token_on(server, inside, account, node))
+
+
+def token_on(server: ApiServer, inside: str, account: str, node: str) -> str:
+    """Return the token that the kubelet of *node* gives to a pod with an account."""
+    client = server.client
+    bound: Json = {}
+    if node:
+        pods = path_of("v1", "pods", namespace=inside)
+        name = f"{account}-{node}"
+        spec = {
+            "serviceAccountName": account,
+            "nodeName": node,
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "plugin", "image": "plugin"}],
+        }
+        pod = client.find(f"{pods}/{name}") or client.create(
+            pods, {"metadata": {"name": name}, "spec": spec}
+        )
+        uid = pod["metadata"]["uid"]
+        bound = {
+            "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid},
+        }
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": bound}
+    path = path_of("v1", "serviceaccounts", account, namespace=inside)
+    token: str = client.create(f"{path}/token", asked)["status"]["token"]
+    return token
+
+
 def everything(client: Client) -> set[str]:
     """Return the path of every object that helm could have made, CRDs and events aside."""
     found: set[str] = set()

@@ -228,16 +228,26 @@ def test_the_webhook_may_touch_two_objects_and_only_to_look_after_its_certificat
         ]
 
 
-def test_the_policy_of_the_slices_is_bound_and_denies(helm: Helm) -> None:
+def test_the_policies_are_bound_and_deny(helm: Helm) -> None:
     rendered = helm.render(with_tls("secret"))
-    policy = rendered.one("ValidatingAdmissionPolicy")
-    binding = rendered.one("ValidatingAdmissionPolicyBinding")
-    assert binding["spec"] == {
-        "policyName": policy["metadata"]["name"],
-        "validationActions": ["Deny"],
+    policies = rendered.of("ValidatingAdmissionPolicy")
+    bindings = rendered.of("ValidatingAdmissionPolicyBinding")
+    assert {one["metadata"]["name"] for one in policies} == {
+        "dra-config-resource-slices",
+        "dra-config-mps-pods",
     }
-    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
-    assert rule["operations"] == ["CREATE", "UPDATE", "DELETE"]
+    assert [one["spec"] for one in bindings] == [
+        {"policyName": one["metadata"]["name"], "validationActions": ["Deny"]} for one in policies
+    ]
+    assert {
+        (rule["resources"][0], *rule["operations"])
+        for one in policies
+        for rule in one["spec"]["matchConstraints"]["resourceRules"]
+    } == {
+        ("resourceslices", "CREATE", "UPDATE", "DELETE"),
+        ("pods", "CREATE", "DELETE"),
+    }
+    assert all(one["spec"]["failurePolicy"] == "Fail" for one in policies)
 
 
 def test_nothing_is_rendered_without_the_api_of_cert_manager(helm: Helm) -> None:

@@ -18,7 +18,7 @@ METRIC = re.compile(r"\b[a-z_]+(?=\{)")
 
 @pytest.fixture
 def release(helm: Helm) -> Rendered:
-    return helm.render(with_tls("self-managed", EVERYTHING))
+    return helm.render(with_tls("self-managed", EVERYTHING)).part("webhook")
 
 
 def test_the_alerts_ask_for_metrics_that_exist(release: Rendered) -> None:
@@ -70,5 +70,5 @@ def test_the_alert_on_the_webhook_names_its_entries(release: Rendered) -> None:
 
 
 def test_only_a_webhook_that_looks_after_its_certificate_can_fail_to(helm: Helm) -> None:
-    rule = helm.render(with_tls("secret", EVERYTHING)).one("PrometheusRule")
+    rule = helm.render(with_tls("secret", EVERYTHING)).part("webhook").one("PrometheusRule")
     assert "self_managed" not in str(rule)

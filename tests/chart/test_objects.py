@@ -74,8 +74,9 @@ def test_two_releases_stand_side_by_side(
     here = helm.render(values, release=first[0], namespace=first[1])
     there = helm.render(without_classes, release=second[0], namespace=second[1])
     assert not set(keys(here)) & set(keys(there))
-    selectors = [one.one("Deployment")["spec"]["selector"] for one in (here, there)]
-    assert selectors[0] != selectors[1]
+    for kind in ("Deployment", "DaemonSet"):
+        selectors = [one.one(kind)["spec"]["selector"] for one in (here, there)]
+        assert selectors[0] != selectors[1]
 
 
 def test_no_object_is_rendered_twice(helm: Helm, mode: str) -> None:
@@ -151,6 +152,20 @@ def test_a_template_reads_a_gate_as_the_library_does(
     assert (name in found) is (on is there_when_on)
 
 
+def test_pods_ask_for_a_gpu_by_a_resource_only_if_it_is_named(helm: Helm) -> None:
+    def resources(values: Json) -> dict[str, str]:
+        found = helm.render(with_tls("secret", {"deviceClasses": values})).of("DeviceClass")
+        return {
+            one["metadata"]["name"]: one["spec"]["extendedResourceName"]
+            for one in found
+            if "extendedResourceName" in one["spec"]
+        }
+
+    assert resources({}) == {}
+    named = resources({"extendedResourceName": "nvidia.com/gpu"})
+    assert named == {"gpu.nvidia.com": "nvidia.com/gpu"}
+
+
 def test_the_classes_are_of_the_newest_version_that_is_served(helm: Helm) -> None:
     """Without a cluster helm assumes versions of its own, older ones too."""
     served = ("resource.k8s.io/v1beta1", "resource.k8s.io/v1", "resource.k8s.io/v1beta2")
@@ -160,14 +175,15 @@ def test_the_classes_are_of_the_newest_version_that_is_served(helm: Helm) -> Non
 
 def test_without_the_operator_of_prometheus_its_objects_are_refused_by_name(helm: Helm) -> None:
     for name in ("serviceMonitor", "prometheusRule"):
-        values = with_tls("secret", {"webhook": {name: {"enabled": True}}})
-        with pytest.raises(NotRendered, match=f"webhook.{name}.enabled needs the API monitoring"):
-            helm.render(values, apis=APIS[:1])
+        for part in ("webhook", "plugin"):
+            values = with_tls("secret", {part: {name: {"enabled": True}}})
+            with pytest.raises(NotRendered, match=f"{part}.{name}.enabled needs the API monitor"):
+                helm.render(values, apis=APIS[:1])
 
 
 def test_the_modes_differ_only_in_what_concerns_the_certificate(helm: Helm) -> None:
     kinds = {
-        mode: sorted(one["kind"] for one in helm.render(with_tls(mode)).objects)
+        mode: sorted(one["kind"] for one in helm.render(with_tls(mode)).part("webhook").objects)
         for mode in TLS_BY_MODE
     }
     extra = {mode: sorted(set(found) - set(kinds["secret"])) for mode, found in kinds.items()}

@@ -116,6 +116,7 @@ def test_the_service_leads_to_the_pods(rendered: dict[str, Rendered], mode: str)
 def test_an_update_takes_no_pod_away_before_another_is_ready(
     rendered: dict[str, Rendered], mode: str
 ) -> None:
+    """D7: the reference driver's one replica goes before the next one is there."""
     spec = rendered[mode].one("Deployment")["spec"]
     assert spec["replicas"] >= 2
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}

@@ -113,6 +113,7 @@ def test_a_config_of_ours_is_sent_whatever_its_case(
     ids=str,
 )
 def test_what_is_not_ours_is_not_sent(client: Client, version: str, one: Json) -> None:
+    """D7: the reference driver's webhook gates the claims of all drivers."""
     created = create(client, version, one)
     assert created["metadata"]["labels"] == {"asked": "true"}
 

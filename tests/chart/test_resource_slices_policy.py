@@ -6,17 +6,20 @@ from functools import partial
 import pytest
 
 from tests.chart.chart import Helm, Json, Rendered, with_tls
-from tests.chart.installed import Release, installed, refusal_of, wait_refused
+from tests.chart.installed import Release, account_on, installed, refusal_of, wait_refused
 from tests.cluster.api_server import ApiServer
 from tests.cluster.client import Client, path_of
+
+ACCOUNT = "slices-dra-config-plugin"
+SLICES = path_of("resource.k8s.io/v1", "resourceslices")
 
 
 @pytest.fixture(scope="module")
 def plugins(api_server: ApiServer, helm_4: Helm, secret_mode: Json) -> Iterator[Release]:
-    """Yield a release with the plugin's account, which may write slices as far as RBAC goes."""
+    """Yield a release whose plugin may write slices in every way, as far as RBAC goes."""
     client = api_server.client
     with installed(helm_4, api_server, "slices", secret_mode) as release:
-        paths = [*plugin_objects(client, release)]
+        paths = [*wide_rights(client, release)]
         foreign = slice_of("node-b")
         with plugin_on(api_server, release, "node-a") as plugin:
             wait_refused(partial(write, plugin, foreign, dryRun="All"), "may write only")
@@ -25,28 +28,23 @@ def plugins(api_server: ApiServer, helm_4: Helm, secret_mode: Json) -> Iterator[
             client.delete(path)
 
 
-ACCOUNT = "slices-dra-config-plugin"
-SLICES = path_of("resource.k8s.io/v1", "resourceslices")
-
-
-def plugin_objects(client: Client, release: Release) -> Iterator[str]:
-    """Make what the plugin's own templates will bring, and yield the paths."""
+def wide_rights(client: Client, release: Release) -> Iterator[str]:
+    """Give the plugin's account and another one all rights on slices, and yield the paths."""
     rbac = "rbac.authorization.k8s.io/v1"
     subjects = [
         {"kind": "ServiceAccount", "name": name, "namespace": release.namespace}
         for name in (ACCOUNT, "another")
     ]
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ACCOUNT}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "wide"}
     rule = {"apiGroups": ["resource.k8s.io"], "resources": ["resourceslices"], "verbs": ["*"]}
     made: list[tuple[str, str, str, Json]] = [
-        ("v1", "serviceaccounts", release.namespace, {"metadata": {"name": ACCOUNT}}),
         ("v1", "serviceaccounts", release.namespace, {"metadata": {"name": "another"}}),
-        (rbac, "clusterroles", "", {"metadata": {"name": ACCOUNT}, "rules": [rule]}),
+        (rbac, "clusterroles", "", {"metadata": {"name": "wide"}, "rules": [rule]}),
         (
             rbac,
             "clusterrolebindings",
             "",
-            {"metadata": {"name": ACCOUNT}, "roleRef": reference, "subjects": subjects},
+            {"metadata": {"name": "wide"}, "roleRef": reference, "subjects": subjects},
         ),
     ]
     for api_version, plural, inside, body in made:
@@ -55,36 +53,7 @@ def plugin_objects(client: Client, release: Release) -> Iterator[str]:
 
 
 def plugin_on(server: ApiServer, release: Release, node: str, account: str = ACCOUNT) -> Client:
-    """Return a client with the token of a pod on *node*; without a node the pod has none."""
-    client = server.client
-    inside = release.namespace
-    bound: Json = {}
-    if node:
-        pods = path_of("v1", "pods", namespace=inside)
-        name = f"{account}-{node}"
-        spec = {
-            "serviceAccountName": account,
-            "nodeName": node,
-            "automountServiceAccountToken": False,
-            "containers": [{"name": "plugin", "image": "plugin"}],
-        }
-        pod = client.find(f"{pods}/{name}") or client.create(
-            pods, {"metadata": {"name": name}, "spec": spec}
-        )
-        bound = {
-            "boundObjectRef": {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "name": name,
-                "uid": pod["metadata"]["uid"],
-            }
-        }
-    request = path_of("v1", "serviceaccounts", account, namespace=inside)
-    answer = client.create(
-        f"{request}/token",
-        {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": bound},
-    )
-    return server.control_plane.client_with_token(answer["status"]["token"])
+    return account_on(server, release.namespace, account, node)
 
 
 def slice_of(node: str, name: str = "", **spec: object) -> Json:
@@ -118,6 +87,7 @@ def test_a_plugin_writes_the_slices_of_its_own_node(
 def test_a_plugin_makes_no_slice_for_another_place(
     api_server: ApiServer, plugins: Release, node: str
 ) -> None:
+    """D115: the reference driver's policy names an account that no pod has."""
     elsewhere = slice_of(node) if node else slice_of("", "everywhere", allNodes=True)
     with plugin_on(api_server, plugins, "node-a") as plugin:
         refusal = refusal_of(partial(write, plugin, elsewhere))
@@ -159,10 +129,15 @@ def test_other_accounts_are_none_of_the_policys_business(
         write(other, slice_of("node-b"), dryRun="All")
 
 
-def test_the_policy_and_the_chart_agree_on_the_name_of_the_account(plugins: Release) -> None:
+def test_the_policies_and_the_chart_agree_on_the_name_of_the_account(plugins: Release) -> None:
     rendered: Rendered = plugins.helm.render(
         with_tls("secret"), release=plugins.name, namespace=plugins.namespace
     )
-    (condition,) = rendered.one("ValidatingAdmissionPolicy")["spec"]["matchConditions"]
-    user = f"system:serviceaccount:{plugins.namespace}:{ACCOUNT}"
-    assert condition["expression"] == f"request.userInfo.username == '{user}'"
+    account = rendered.plugin_pod()["serviceAccountName"]
+    user = f"system:serviceaccount:{plugins.namespace}:{account}"
+    policies = rendered.of("ValidatingAdmissionPolicy")
+    assert account == ACCOUNT
+    assert len(policies) == 2
+    for policy in policies:
+        (condition,) = policy["spec"]["matchConditions"]
+        assert condition["expression"] == f"request.userInfo.username == '{user}'"

@@ -1,6 +1,7 @@
 """A real API server takes what the chart renders; an uninstall leaves nothing of it."""
 
 import base64
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +22,8 @@ from tests.cluster.binaries import Settings, provide
 from tests.cluster.client import Client, path_of
 
 NO_MONITORING: Json = {
-    "webhook": {"serviceMonitor": {"enabled": False}, "prometheusRule": {"enabled": False}}
+    part: {"serviceMonitor": {"enabled": False}, "prometheusRule": {"enabled": False}}
+    for part in ("webhook", "plugin")
 }
 
 
@@ -82,19 +84,53 @@ def test_an_uninstall_leaves_nothing_behind(
         assert everything(client) == before
 
 
-def test_the_notes_name_the_emergency_exit(api_server: ApiServer, helm: Helm) -> None:
-    with namespace(api_server.client, "notes-system") as own:
-        run = api_server.run(
+def notes(server: ApiServer, helm: Helm, values: Json) -> str:
+    """Return what helm tells after an install, without the objects."""
+    with namespace(server.client, "notes-system") as own:
+        run = server.run(
             helm.program,
             "install",
             "notes",
             CHART,
             f"--namespace={own}",
-            "--set=webhook.tls.mode=self-managed",
+            "--values=-",
             "--dry-run=server",
+            text=json.dumps(with_tls("self-managed", values)),
         )
-    assert "kubectl delete validatingwebhookconfiguration notes-dra-config\n" in run.output
-    assert "apiVersion: resource.k8s.io/v1\n" in run.output
+    return run.output.rpartition("NOTES:")[2]
+
+
+def test_the_notes_name_the_emergency_exit(api_server: ApiServer, helm: Helm) -> None:
+    told = notes(api_server, helm, {})
+    assert "kubectl delete validatingwebhookconfiguration notes-dra-config\n" in told
+    assert "apiVersion: resource.k8s.io/v1\n" in told
+
+
+@pytest.mark.parametrize(
+    ("plugin", "sentence", "privileged"),
+    [
+        ({}, "GPU Feature Discovery\nlabel as ones with NVIDIA's devices.", True),
+        ({"affinity": {"nodeAffinity": {}}}, "the nodes that plugin.affinity chooses.", True),
+        ({"simulate": "l4"}, "simulates the GPUs of the machine l4 on each node", False),
+    ],
+    ids=["labelled", "chosen", "simulated"],
+)
+def test_the_notes_say_what_runs_and_what_its_namespace_must_admit(
+    api_server: ApiServer, helm: Helm, plugin: Json, sentence: str, *, privileged: bool
+) -> None:
+    told = notes(api_server, helm, {"plugin": plugin})
+    assert sentence in told
+    assert "rollout status daemonset notes-dra-config-plugin\n" in told
+    assert ("mount folders of the host and are privileged." in told) is privileged
+    label = "pod-security.kubernetes.io/enforce=privileged"
+    assert f"kubectl label namespace notes-system {label}\n" in told
+
+
+def test_the_notes_say_that_no_plugin_runs(api_server: ApiServer, helm: Helm) -> None:
+    told = notes(api_server, helm, {"plugin": {"enabled": False}})
+    assert "No kubelet plugin runs." in told
+    assert "daemonset" not in told
+    assert "pod-security" not in told
 
 
 @pytest.mark.parametrize("mode", ["cert-manager", "self-managed"])

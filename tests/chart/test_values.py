@@ -11,13 +11,14 @@ from jsonschema import Draft7Validator
 
 from dra_config.gates import SPECS, InvalidGates, resolve
 from dra_config.version import __version__
+from flags.given import InvalidSettings
+from logs.lines import LogLevel
 from tests.chart.chart import CHART, Helm, Json, NotRendered, with_tls
 from tools.chart_gates import ALL_OF_STAGE
 from tools.chart_pages import semantic_version
 from tools.chart_schema import document
 from tools.chart_values import values
-from webhook.logs import LogLevel
-from webhook.settings import InvalidSettings, parse_settings
+from webhook.settings import parse_settings
 
 SCHEMA: Final = Draft7Validator(document())
 RELATED: Final = sorted(
@@ -74,6 +75,7 @@ def test_the_schema_refuses_a_gate_that_nobody_knows(name: str) -> None:
 def test_helm_says_which_gates_cannot_be_on_together(
     helm: Helm, gates: dict[str, bool], place: str, sentence: str
 ) -> None:
+    """D121: with the reference driver such a set installs cleanly, and then the plugin crashes."""
     with pytest.raises(NotRendered) as caught:
         helm.render(with_tls("secret", {"featureGates": gates}))
     assert place in str(caught.value)
@@ -162,7 +164,7 @@ def test_no_object_of_the_schema_takes_a_name_that_it_does_not_know() -> None:
         is_open = schema.get("type") == "object" and "additionalProperties" not in schema
         return [*below, *([path] if is_open else [])]
 
-    assert open_objects(document(), "") == [".global", ".webhook.affinity"]
+    assert open_objects(document(), "") == [".global", ".webhook.affinity", ".plugin.affinity"]
 
 
 @pytest.mark.parametrize(

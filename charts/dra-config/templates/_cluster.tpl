@@ -39,6 +39,7 @@
 
 {{/* What no schema can compare. */}}
 {{- define "dra-config.checkValues" -}}
+{{- include "dra-config.checkPlugin" . -}}
 {{- $webhook := .Values.webhook -}}
 {{- if eq (int $webhook.port) (int $webhook.probePort) -}}
 {{- fail (printf "dra-config: webhook.port and webhook.probePort are both %d; a pod needs two ports." (int $webhook.port)) -}}

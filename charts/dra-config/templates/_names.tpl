@@ -31,9 +31,18 @@ A longer one is cut, and a hash keeps two of them apart. 40 characters leave roo
 {{ include "dra-config.webhook.name" . }}-ca
 {{- end -}}
 
+{{- define "dra-config.plugin.name" -}}
+{{ include "dra-config.fullname" . }}-plugin
+{{- end -}}
+
 {{/* The account of the kubelet plugin: the only place where its name is made. */}}
 {{- define "dra-config.plugin.serviceAccount" -}}
-{{ include "dra-config.fullname" . }}-plugin
+{{ include "dra-config.plugin.name" . }}
+{{- end -}}
+
+{{/* The account of the pods of MPS control daemons, which may do nothing. */}}
+{{- define "dra-config.mps.serviceAccount" -}}
+{{ include "dra-config.fullname" . }}-mps
 {{- end -}}
 
 {{/* What a selector may name: it never changes from one version to the next. */}}
@@ -57,4 +66,14 @@ app.kubernetes.io/component: webhook
 {{- define "dra-config.webhook.labels" -}}
 {{ include "dra-config.labels" . }}
 app.kubernetes.io/component: webhook
+{{- end -}}
+
+{{- define "dra-config.plugin.selectorLabels" -}}
+{{ include "dra-config.selectorLabels" . }}
+app.kubernetes.io/component: plugin
+{{- end -}}
+
+{{- define "dra-config.plugin.labels" -}}
+{{ include "dra-config.labels" . }}
+app.kubernetes.io/component: plugin
 {{- end -}}
