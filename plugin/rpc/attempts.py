@@ -81,7 +81,7 @@ class Attempts(Generic[_T]):
         sentence = (
             f"dra-config could not {self.operation} claim {self.claim} because of a defect of its"
             f" own ({type(defect).__name__}: {defect}). Please report it with the lines of the"
-            f" plugin's log whose claim_uid is {self.claim.uid}."
+            f" plugin's log whose claimUID is {self.claim.uid}."
         )
         where = "".join(traceback.format_exception(defect))
         return Outcome("defect", error=_sendable(sentence), traceback=_sendable(where))
@@ -91,7 +91,7 @@ class Attempts(Generic[_T]):
             logging.INFO,
             "a claim is tried again",
             operation=self.operation,
-            claim_uid=self.claim.uid,
+            claimUID=self.claim.uid,
             claim=str(self.claim),
             error=error,
             tries=tries,

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -12,6 +11,7 @@ from plugin.preparer import ClaimReference, Deadline
 from plugin.rpc.attempts import AGAIN, Attempts, Outcome
 from plugin.rpc.log import Log
 from plugin.rpc.telemetry import EdgeTelemetry
+from plugin.rpc.threads import Threads
 
 _T = TypeVar("_T")
 
@@ -25,9 +25,9 @@ may be waiting for what an unprepare releases."""
 class ClaimRunner:
     """Gives every claim a thread, and its caller an answer before the deadline.
 
-    All methods belong to one event loop. Threads are daemons: one that hangs in a call to the
-    machine does not hold up the end of the process. It keeps its place among the bounded number
-    for as long as it hangs, and its claim is worked on by nobody else meanwhile.
+    All methods belong to one event loop. A thread that hangs in a call to the machine keeps its
+    place among the bounded number for as long as it hangs, and its claim is worked on by nobody
+    else meanwhile.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class ClaimRunner:
         self._threads = threads
         self._free = {name: asyncio.Semaphore(count) for name, count in threads.items()}
         self._busy_by_uid: dict[str, asyncio.Event] = {}
+        self._workers = Threads()
 
     async def run(
         self,
@@ -81,6 +82,10 @@ class ClaimRunner:
             return False
         return True
 
+    def close(self) -> None:
+        """Let go of threads that have nothing to do; called when no work comes any more."""
+        self._workers.close()
+
     async def _in_thread(self, attempts: Attempts[_T], progress: "_Progress") -> Outcome[_T]:
         uid = attempts.claim.uid
         while (earlier := self._busy_by_uid.get(uid)) is not None:
@@ -116,7 +121,7 @@ class ClaimRunner:
 
         self._telemetry.claim_began(attempts.operation)
         try:
-            threading.Thread(target=work, name=f"claim-{uid}", daemon=True).start()
+            self._workers.run(work)
         except RuntimeError as error:
             sentence = (
                 f"dra-config could not start a thread for claim {attempts.claim} ({error}); its"
@@ -139,7 +144,7 @@ class ClaimRunner:
         self._log.event(
             level,
             f"{attempts.operation} of a claim ended",
-            claim_uid=attempts.claim.uid,
+            claimUID=attempts.claim.uid,
             claim=str(attempts.claim),
             outcome=outcome.name,
             **fields,

@@ -111,6 +111,7 @@ class Servers:
             await server.stop(grace_seconds if last else _LAST_WORD_SECONDS)
         self._running.clear()
         idle = await self._runner.idle(_LAST_WORD_SECONDS)
+        self._runner.close()
         if self._probe is not None:
             await self._probe.stop(0)
             self._probe = None

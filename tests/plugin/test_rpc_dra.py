@@ -280,10 +280,10 @@ def test_a_defect_of_ours_costs_one_claim_and_is_logged_once(served: Served) -> 
     assert results["uid-1"].error == (
         "dra-config could not prepare claim default/claim-1 because of a defect of its own"
         " (KeyError: 'gpu-7'). Please report it with the lines of the plugin's log whose"
-        " claim_uid is uid-1."
+        " claimUID is uid-1."
     )
     assert results["uid-2"].error == ""
-    (line,) = served.lines.about(claim_uid="uid-1")
+    (line,) = served.lines.about(claimUID="uid-1")
     assert line["level"] == logging.ERROR
     assert "KeyError: 'gpu-7'" in line["traceback"]
     assert served.sample("claims_total", operation="prepare", outcome="defect") == 1
@@ -304,7 +304,7 @@ def test_an_error_that_cannot_be_sent_is_escaped(served: Served, error: Exceptio
     results = served.kubelet.call(PREPARE, claim(1), claim(2))
     assert r"No file /x\udcff." in results["uid-1"].error
     assert results["uid-2"].error == ""
-    (line,) = served.lines.about(claim_uid="uid-1")
+    (line,) = served.lines.about(claimUID="uid-1")
     assert json.dumps(line, ensure_ascii=False).encode()
 
 
@@ -324,9 +324,11 @@ def test_a_thread_that_cannot_be_started_costs_one_claim(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = threading.Thread.start
+    refused: list[threading.Thread] = []
 
     def refuse(thread: threading.Thread) -> None:
-        if thread.name == "claim-uid-1":
+        if thread.name == "claim" and not refused:
+            refused.append(thread)
             raise RuntimeError("can't start new thread")
         start(thread)
 
@@ -369,7 +371,7 @@ def test_work_that_hangs_is_answered_in_time_and_taken_up_when_it_ends(
     waiting = served.kubelet.future(PREPARE, claim(1))
     gate.open()
     assert waiting.result().claims["uid-1"].error == ""
-    assert served.lines.about(claim_uid="uid-1", late=True, outcome="success")
+    assert served.lines.about(claimUID="uid-1", late=True, outcome="success")
 
 
 def test_a_call_that_the_kubelet_cancels_is_called_off(served: Served) -> None:

@@ -355,7 +355,7 @@ def test_calls_that_outlast_the_grace_are_called_off(root: Path) -> None:
         assert one.edge.stop(0.1)
         with pytest.raises(grpc.RpcError):
             call.result()
-        assert one.lines.about(claim_uid="uid-1", outcome="cancelled")
+        assert one.lines.about(claimUID="uid-1", outcome="cancelled")
         assert one.preparer.prepared == ["uid-1"]
 
 

@@ -106,11 +106,11 @@ def test_one_line_for_each_claim_with_its_uid_and_what_became_of_it(served: Serv
 
     served.preparer.on_prepare = prepare
     served.kubelet.call(PREPARE, claim(1), claim(2))
-    (good,) = served.lines.about(claim_uid="uid-1")
+    (good,) = served.lines.about(claimUID="uid-1")
     assert good["message"] == "prepare of a claim ended"
     assert (good["claim"], good["outcome"]) == ("default/claim-1", "success")
     assert good["milliseconds"] > 0
     assert "error" not in good
-    (bad,) = served.lines.about(claim_uid="uid-2")
+    (bad,) = served.lines.about(claimUID="uid-2")
     assert (bad["outcome"], bad["error"]) == ("refused", "GPU 4 is held by claim a/b.")
     assert json.dumps(bad)
