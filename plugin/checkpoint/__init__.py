@@ -13,7 +13,7 @@ from plugin.checkpoint.errors import (
     NewerRecordError,
     NoRecordError,
 )
-from plugin.checkpoint.holders import Holders
+from plugin.checkpoint.holders import Holder, Holders
 from plugin.checkpoint.locks import Locks, claim_key, gpu_key
 from plugin.checkpoint.record import Effect, Holding, Intent, Phase, Record
 from plugin.checkpoint.set_aside import SetAside
@@ -28,6 +28,7 @@ __all__ = [
     "DiskFullError",
     "Effect",
     "Format",
+    "Holder",
     "Holders",
     "Holding",
     "Intent",

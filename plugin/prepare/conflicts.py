@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dra_config.gates import FeatureGate, FeatureGates
-from plugin.checkpoint import Holding, Record
+from plugin.checkpoint import Holder, Holding
 from plugin.preparer import ClaimReference, PrepareFailed
 
 
@@ -31,22 +31,22 @@ class Conflict:
 
 
 def first_conflict(
-    ours: Iterable[Holding], others: Iterable[Record], gates: FeatureGates
+    ours: Iterable[Holding], others: Iterable[Holder], gates: FeatureGates
 ) -> Conflict | None:
     """Return a device that another claim holds and does not share; None if there is none.
 
     Admin access neither holds nor minds a holder.
     """
-    records = tuple(others)
+    holders = tuple(others)
     for one in ours:
-        for record in records:
-            for theirs in record.intent.holdings:
+        for holder in holders:
+            for theirs in holder.holdings:
                 if not _overlap(one, theirs) or _may_share(one, theirs, gates):
                     continue
                 consumed = one.share_id is not None and theirs.share_id is not None
                 return Conflict(
                     ours=one,
-                    holder=record.claim,
+                    holder=holder.claim,
                     shared=consumed and FeatureGate.CONSUMABLE_SHARES in gates,
                 )
     return None

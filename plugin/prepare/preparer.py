@@ -155,12 +155,6 @@ class ClaimPreparer:
         if record is not None:
             self._tell(record.claim, f"{damaged} It was made anew from the CDI file.")
 
-    def _conflict(self, intent: Intent, gpus: set[str]) -> Conflict | None:
-        others = (
-            record for gpu_uuid in sorted(gpus) for record in self._node.holders.of(gpu_uuid)
-        )
-        return first_conflict(intent.holdings, others, self._policy.gates)
-
     def _begin(
         self, claim: ClaimReference, wanted: Sequence[Wanted], intent: Intent, deadline: Deadline
     ) -> Conflict | None:
@@ -169,14 +163,14 @@ class ClaimPreparer:
         gpus = {one.gpu_uuid for one in intent.holdings if not one.admin_access}
         try:
             with node.locks.hold(map(gpu_key, gpus), deadline):
-                conflict = self._conflict(intent, gpus)
+                others = node.holders.of_any(gpus)
+                conflict = first_conflict(intent.holdings, others, self._policy.gates)
                 if conflict is not None:
                     return conflict
                 self._unattributed.refuse(claim, intent.holdings)
                 node.checkpoint.begin(claim, intent)
                 for sharing, group in self._groups(wanted):
-                    others = node.others_than(claim)
-                    for effect in sharing.plan(claim, group, others, deadline):
+                    for effect in sharing.plan(claim, group, node.others_than(claim), deadline):
                         node.checkpoint.note(claim.uid, effect)
                         sharing.make(effect, deadline)
         except FAILURES:

@@ -35,6 +35,7 @@ def take_back(node: Node, record: Record, deadline: Deadline) -> None:
                 changes[effect].undo(effect, node.others_than(record.claim))
             node.checkpoint.undone(uid)
         node.checkpoint.forget(uid)
+        node.holders.forget(uid)
 
 
 def _changes(node: Node, record: Record) -> Iterator[tuple[Effect, Sharing]]:

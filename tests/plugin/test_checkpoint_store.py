@@ -322,6 +322,44 @@ def test_records_of_others_are_read_once_to_find_holders(
     assert read == ["6d0d1d6e-0003-4000-8000-000000000003.record"]
 
 
+def test_who_holds_several_gpus_is_found_with_one_look_at_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = checkpoint(tmp_path)
+    for uid, numbers in ((UID, (0, 1)), (OTHER, (1, 2))):
+        opened.begin(claim(uid), intent(*numbers))
+    holders, looks = Holders(opened), list[str]()
+    files = opened.files
+
+    def counted() -> dict[str, int]:
+        looks.append("look")
+        return files()
+
+    monkeypatch.setattr(opened, "files", counted)
+    found = holders.of_any(["GPU-0", "GPU-1", "GPU-2", "GPU-3"])
+    assert [one.claim.uid for one in found] == sorted([UID, OTHER])
+    assert looks == ["look"]
+    assert holders.of_any([]) == ()
+    monkeypatch.setattr(opened, "recall", lambda uid: pytest.fail(f"{uid} was read again"))
+    assert len(holders.of_any(["GPU-1"])) == 2
+
+
+def test_a_claim_that_comes_back_under_the_same_number_of_a_file_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File systems give the number of a removed file to the next one."""
+    opened = checkpoint(tmp_path)
+    monkeypatch.setattr(opened, "files", lambda: {UID: 7})
+    opened.begin(claim(), intent(0))
+    holders = Holders(opened)
+    assert len(holders.of_any(["GPU-0"])) == 1
+    opened.forget(UID)
+    holders.forget(UID)
+    opened.begin(claim(), intent(3))
+    assert holders.of_any(["GPU-0"]) == ()
+    assert len(holders.of_any(["GPU-3"])) == 1
+
+
 # --- a loss of power -------------------------------------------------------------------
 
 

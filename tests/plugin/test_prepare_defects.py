@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dra_config.scheme import GPU_DRIVER
-from plugin.checkpoint import Holding, Intent, Phase, Record
+from plugin.checkpoint import Holder, Holding, Intent, Phase
 from plugin.hardware.facts import ComputeMode
 from plugin.hardware.simulation.partitioning import GpuInstancePlan
 from plugin.prepare import AbandonedClaims, ClaimGone, recover
@@ -227,9 +227,7 @@ def test_no_part_of_a_gpu_is_held_twice_whatever_its_devices_are_called(
     ours: Holding, theirs: Holding, gates: Any
 ) -> None:
     """D52: it compares names only, so a GPU and a part of it may be given away both."""
-    other = Record(
-        claim=SECOND, phase=Phase.COMPLETED, boot_id="b", intent=Intent(holdings=(theirs,))
-    )
+    other = Holder(SECOND, (theirs,), frozenset({theirs.gpu_uuid}))
     conflict = first_conflict([ours], [other], gates)
     shared = ours.device == theirs.device and gates is SHARES and ours.share_id and theirs.share_id
     assert (conflict is not None) is bool(silicon(ours) & silicon(theirs) and not shared)
