@@ -4,7 +4,6 @@ import logging
 import os
 import random
 import sys
-import threading
 import time
 from contextlib import ExitStack
 from functools import partial
@@ -18,6 +17,7 @@ from dra_config.scheme import GPU_DRIVER
 from dra_config.version import __version__
 from kube.client import Client
 from kube.errors import CredentialsError
+from kube.recent import RecentReads
 from logs.bridge import LogBridge
 from logs.lines import Log, LogLevel, write_line
 from plugin import connections, endpoints
@@ -27,7 +27,7 @@ from plugin.claim_events import ClaimEvents, TellingPreparer
 from plugin.claim_upkeep import ClaimUpkeep, patience
 from plugin.device_upkeep import DeviceUpkeep
 from plugin.durable_files import Steps, unobserved
-from plugin.ending import FAILED, Ending
+from plugin.ending import FAILED, Ending, take_down
 from plugin.hardware.device_nodes import control_nodes
 from plugin.hardware.errors import MachineError
 from plugin.hardware.host_trees import HostTrees
@@ -65,8 +65,6 @@ MACHINE_SECONDS: Final = 10.0
 """How long the driver may take for one answer about one GPU; under load it has needed ten."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _FOLDER_MODE: Final = 0o750
-_LAST_WORK_SECONDS: Final = 12.0
-"""How long a thread may take to notice the end; one question to the driver lasts no longer."""
 _LAST_EVENTS_SECONDS: Final = 2.0
 
 
@@ -110,13 +108,16 @@ def _start(settings: Settings, log: Log, ending: Ending, cleanup: ExitStack) -> 
     registry = CollectorRegistry()
     client = connections.client(settings)
     cleanup.callback(client.close)
-    slices = RestSlices(client, driver=GPU_DRIVER, node_name=settings.node_name, jitter=_jitter)
+    nodes = RecentReads(client, monotonic=time.monotonic)
+    slices = RestSlices(
+        client, driver=GPU_DRIVER, node_name=settings.node_name, jitter=_jitter, nodes=nodes
+    )
     writer = connections.event_writer(client, settings)
     claim_events = ClaimEvents(
         client,
         writer,
         api_version=lambda: slices.api_version,
-        lost=lambda sentence: log.event(LogLevel.WARNING, "an Event is lost", reason=sentence),
+        lost=lambda why: log.event(LogLevel.WARNING, "an Event is lost", reason=why),
     )
     reporting = Reporting(
         log,
@@ -157,20 +158,17 @@ def _start(settings: Settings, log: Log, ending: Ending, cleanup: ExitStack) -> 
         Options(probe_address=endpoints.probe_address(settings)),
     )
     neighbours = Neighbours(
-        client, node_name=settings.node_name, folder=settings.folder, boot_id=boot_id
+        nodes, node_name=settings.node_name, folder=settings.folder, boot_id=boot_id
     )
     records = ClaimUpkeep(
         node,
         AbandonedClaims(
-            node,
-            claims,
-            driver=GPU_DRIVER,
-            monotonic=time.monotonic,
-            tell=reporting.of_release,
+            node, claims, driver=GPU_DRIVER, monotonic=time.monotonic, tell=reporting.of_release
         ),
         unattributed,
         preparer,
         sweeps=(sweep,),
+        tell=reporting.of_claim,
         jitter=_jitter,
         log=log,
     )
@@ -189,7 +187,7 @@ def _start(settings: Settings, log: Log, ending: Ending, cleanup: ExitStack) -> 
     edge.start()
     cleanup.callback(publisher.stop)
     cleanup.callback(claim_events.stop, _LAST_EVENTS_SECONDS)
-    cleanup.callback(_take_down, edge, threads, node.machine, settings.shutdown_grace_seconds)
+    cleanup.callback(take_down, edge, threads, node.machine, settings.shutdown_grace_seconds)
     metrics_port = endpoints.serve_metrics(settings, registry, cleanup)
     claim_events.start()
     publisher.start()
@@ -283,17 +281,6 @@ def _simulated_machine(settings: Settings, simulation: Simulation, boot_id: str)
         )
     except InvalidProfile as error:
         raise MachineError(str(error)) from error
-
-
-def _take_down(
-    edge: Edge, threads: tuple[threading.Thread, ...], machine: Machine, grace_seconds: float
-) -> None:
-    """Let the kubelet's calls end and the threads, and let go of the machine if all have."""
-    idle = edge.stop(grace_seconds)
-    for thread in threads:
-        thread.join(_LAST_WORK_SECONDS)
-    if idle and not any(thread.is_alive() for thread in threads):
-        machine.close()
 
 
 def _jitter(most: float) -> float:

@@ -8,7 +8,7 @@ from typing import Final
 from plugin.checkpoint import claim_key
 from plugin.prepare import AbandonedClaims, Node, Unattributed, recover
 from plugin.prepare.failures import FAILURES
-from plugin.preparer import Deadline, Preparer
+from plugin.preparer import ClaimReference, Deadline, Preparer
 from plugin.present_devices import Sight
 from plugin.rpc.log import Log
 
@@ -31,6 +31,7 @@ class ClaimUpkeep:
         preparer: Preparer,
         *,
         sweeps: tuple[Callable[[frozenset[str]], tuple[str, ...]], ...],
+        tell: Callable[[ClaimReference, str], None],
         jitter: Callable[[float], float],
         log: Log,
     ) -> None:
@@ -43,6 +44,7 @@ class ClaimUpkeep:
             preparer: Prepares such a claim anew.
             sweeps: Remove what belongs to none of the claims whose UIDs they are given, and
                 return sentences on what is left.
+            tell: Is told sentences on a claim, for the log and for Events.
             jitter: Returns a random number from 0 to its argument.
             log: Where lines go.
         """
@@ -51,7 +53,9 @@ class ClaimUpkeep:
         self._unattributed = unattributed
         self._preparer = preparer
         self._sweeps = sweeps
+        self._tell = tell
         self._jitter = jitter
+        self._unexplained: frozenset[str] = frozenset()
         self._log = log
 
     def run(self, stop: threading.Event) -> None:
@@ -63,7 +67,7 @@ class ClaimUpkeep:
     def recover(self) -> None:
         """Take back what was begun, and make files and records right, before anybody asks."""
         try:
-            sentences = recover(self._node, patience)
+            sentences = recover(self._node, patience, self._tell)
             sentences += self._unattributed.look(self._preparer.prepare, patience)
         except FAILURES as error:
             sentences = (str(error),)
@@ -75,7 +79,10 @@ class ClaimUpkeep:
         Raises:
             CheckpointError: The records cannot be read.
         """
-        self._unattributed.look(self._preparer.prepare, patience)
+        sentences = self._unattributed.look(self._preparer.prepare, patience)
+        new = tuple(one for one in sentences if one not in self._unexplained)
+        self._unexplained = frozenset(sentences)
+        self._say("a damaged record is not made anew", new)
         return self._unattributed.withheld(sight.allocatable.devices)
 
     def look(self) -> None:

@@ -1,4 +1,4 @@
-"""Why and when the process ends: asked for by a signal, or by a thread that cannot go on."""
+"""Why, when and in which order the process ends."""
 
 import logging
 import signal
@@ -8,11 +8,15 @@ from collections.abc import Callable
 from typing import Final
 
 from plugin.hardware.errors import VersionMismatchError
+from plugin.hardware.port import Machine
+from plugin.rpc.edge import Edge
 from plugin.rpc.log import Log
 
 STOPPED: Final = 0
 FAILED: Final = 1
 """It could not start, or has a defect."""
+LAST_WORK_SECONDS: Final = 12.0
+"""How long a thread may take to notice the end; one question to the driver lasts no longer."""
 REPLACED_DRIVER: Final = 3
 """The driver was replaced, and a process keeps the library that it loaded first."""
 
@@ -72,3 +76,14 @@ class Ending:
             logging.CRITICAL, "a thread died of a defect", thread=name, traceback="".join(lines)
         )
         self.request(FAILED)
+
+
+def take_down(
+    edge: Edge, threads: tuple[threading.Thread, ...], machine: Machine, grace_seconds: float
+) -> None:
+    """Let the kubelet's calls end and the threads, and let go of the machine if all have."""
+    idle = edge.stop(grace_seconds)
+    for thread in threads:
+        thread.join(LAST_WORK_SECONDS)
+    if idle and not any(thread.is_alive() for thread in threads):
+        machine.close()

@@ -108,7 +108,7 @@ def mig_nodes(trees: HostTrees, gpu: Gpu, device: MigDevice) -> tuple[DeviceNode
         found.append(
             DeviceNode(
                 path=f"/dev/{name}",
-                host_path=str(trees.dev / name),
+                host_path=f"{trees.dev}/{name}",
                 major=major,
                 minor=capability.minor,
                 mode=capability.mode,
@@ -131,10 +131,10 @@ def _gpu_node(trees: HostTrees, gpu: Gpu, majors: Mapping[str, int]) -> DeviceNo
 
 def _node(trees: HostTrees, name: str, major: int | None, minor: int) -> DeviceNode | None:
     """Return the node called *name*, or None if it neither exists nor can be made."""
-    host_path = trees.dev / name
+    host_path = f"{trees.dev}/{name}"
     mode, gid = _EVERYBODY, 0
     try:
-        status = host_path.stat()
+        status = os.stat(host_path)  # noqa: PTH116 - one for each node of each prepared claim
     except OSError:
         pass
     else:
@@ -145,7 +145,7 @@ def _node(trees: HostTrees, name: str, major: int | None, minor: int) -> DeviceN
         return None
     return DeviceNode(
         path=f"/dev/{name}",
-        host_path=str(host_path),
+        host_path=host_path,
         major=major,
         minor=minor,
         mode=mode,

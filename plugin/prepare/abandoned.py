@@ -8,7 +8,7 @@ from plugin.hardware.errors import GpuMissingError
 from plugin.mps.processes import is_of_daemon
 from plugin.prepare.allocated_claim import read_claim
 from plugin.prepare.claim_source import ClaimSource
-from plugin.prepare.failures import FAILURES, ClaimGone
+from plugin.prepare.failures import ClaimGone, alone
 from plugin.prepare.node import Node
 from plugin.prepare.sharing import MPS_DAEMON
 from plugin.prepare.taking_back import take_back
@@ -72,7 +72,7 @@ class AbandonedClaims:
         self._gone_since = {uid: at for uid, at in self._gone_since.items() if uid in known}
         for record in records:
             uid = record.claim.uid
-            try:
+            with alone(str(record.claim), sentences):
                 gone = self._is_gone(record, patience())
                 if gone is None:
                     self._gone_since.pop(uid, None)
@@ -80,8 +80,6 @@ class AbandonedClaims:
                     APART_SECONDS
                 ):
                     self._release(record, gone, patience)
-            except FAILURES as error:
-                sentences.append(f"{record.claim}: {error}")
         return tuple(sentences)
 
     def _is_gone(self, record: Record, deadline: Deadline) -> str | None:

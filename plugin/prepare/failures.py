@@ -1,5 +1,6 @@
 """What becomes of an error: a sentence for the pod's events, and whether to ask again."""
 
+import traceback
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Final
@@ -43,6 +44,28 @@ class ClaimGone(PrepareFailed):
 
 class UnknownEffectError(CheckpointError):
     """A record holds a change that only a newer version can take back."""
+
+
+@contextmanager
+def alone(who: str, sentences: list[str]) -> Generator[None]:
+    """Let one claim of many fail alone: what goes wrong becomes a sentence, defects of ours too.
+
+    It is an edge like that of the kubelet: the others wait for their turn, and for a start.
+
+    Args:
+        who: The claim, as the sentence begins.
+        sentences: Gets the sentence.
+    """
+    try:
+        yield
+    except FAILURES as error:
+        sentences.append(f"{who}: {error}")
+    except Exception as defect:  # noqa: BLE001 - as said above; it is told, with its traceback
+        where = "".join(traceback.format_exception(defect))
+        sentences.append(
+            f"{who}: it is left as it is because of a defect of dra-config. Please report it with "
+            f"these lines: {where}"
+        )
 
 
 @contextmanager

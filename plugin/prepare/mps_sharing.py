@@ -91,9 +91,13 @@ class MpsSharing:
                 return
             if sight.present:
                 self._launcher.stop(daemon.id, deadline)
-            make_folders(daemon)
-            self._steps("made: MpsFolders")
-            self._launcher.start(daemon, deadline)
+            try:
+                make_folders(daemon)
+                self._steps("made: MpsFolders")
+                self._launcher.start(daemon, deadline)
+            except MpsError as error:
+                self._reasons[daemon.id] = str(error)
+                raise
         self._steps(f"made: {effect.kind}")
 
     def wait(self, effect: Effect, deadline: Deadline) -> None:

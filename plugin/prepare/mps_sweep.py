@@ -16,7 +16,8 @@ class MpsSweep:
     Nobody else starts a Pod again that was deleted or evicted, or a process that died.
 
     A daemon has its folder from before it is started until after it has ended, so the folders
-    tell of all. Only the first time the API server is asked, since a disk may have been replaced.
+    tell of all. Only the second time the API server is asked, since a disk may have been replaced:
+    at the start of a cluster all nodes would ask at once.
     """
 
     def __init__(self, node: Node, mps: MpsSharing, patience: Callable[[], Deadline]) -> None:
@@ -30,7 +31,8 @@ class MpsSweep:
         self._node = node
         self._mps = mps
         self._patience = patience
-        self._everywhere = True
+        self._looked = False
+        self._asked = False
 
     def __call__(self, known: frozenset[str]) -> tuple[str, ...]:
         """Remove what belongs to none of the claims whose UIDs are *known*, and keep the rest.
@@ -41,8 +43,10 @@ class MpsSweep:
             Sentences on what could not be removed or started yet.
         """
         try:
-            found = self._mps.found(self._patience(), everywhere=self._everywhere)
-            self._everywhere = False
+            everywhere = self._looked and not self._asked
+            self._looked = True
+            found = self._mps.found(self._patience(), everywhere=everywhere)
+            self._asked = self._asked or everywhere
         except FAILURES as error:
             return (str(error),)
         sentences: list[str] = []

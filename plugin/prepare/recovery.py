@@ -6,14 +6,20 @@ During a rolling update another instance may be at work: what it holds is left t
 from collections.abc import Callable, Iterable
 
 from plugin.checkpoint import Contents, Phase, claim_key
-from plugin.prepare.failures import FAILURES
+from plugin.prepare.failures import alone
 from plugin.prepare.lost_records import restore
 from plugin.prepare.node import Node
 from plugin.prepare.taking_back import take_back
-from plugin.preparer import Deadline
+from plugin.preparer import ClaimReference, Deadline
+
+Tell = Callable[[ClaimReference, str], None]
 
 
-def recover(node: Node, patience: Callable[[], Deadline]) -> tuple[str, ...]:
+def _nobody(claim: ClaimReference, sentence: str) -> None:
+    del claim, sentence
+
+
+def recover(node: Node, patience: Callable[[], Deadline], tell: Tell = _nobody) -> tuple[str, ...]:
     """Take back what was begun, make lost records anew, and sweep files that tell nothing.
 
     Claims that are prepared stay so, and their CDI files are made right: containers are started
@@ -23,6 +29,7 @@ def recover(node: Node, patience: Callable[[], Deadline]) -> tuple[str, ...]:
     Args:
         node: The node.
         patience: Returns how long to wait for whoever is at work on one claim.
+        tell: Is told of each claim whose record was made anew.
 
     Returns:
         Sentences on damaged records, and on what could not be made good yet.
@@ -34,19 +41,13 @@ def recover(node: Node, patience: Callable[[], Deadline]) -> tuple[str, ...]:
     contents = node.checkpoint.all()
     sentences: list[str] = []
     for uid in _uids(contents):
-        try:
-            with node.locks.hold([claim_key(uid)], patience()):
-                _recover_claim(node, uid, patience())
-        except FAILURES as error:
-            sentences.append(str(error))
+        with alone(f"Claim {uid}", sentences), node.locks.hold([claim_key(uid)], patience()):
+            _recover_claim(node, uid, patience())
     sentences += map(str, contents.corrupt)
     sentences += map(str, contents.newer)
     for uid in _without_record(node):
-        try:
-            with node.locks.hold([claim_key(uid)], patience()):
-                _recover_file(node, uid)
-        except FAILURES as error:
-            sentences.append(str(error))
+        with alone(f"Claim {uid}", sentences), node.locks.hold([claim_key(uid)], patience()):
+            _recover_file(node, uid, tell)
     return tuple(sentences)
 
 
@@ -59,13 +60,17 @@ def _without_record(node: Node) -> Iterable[str]:
     return sorted(node.cdi.uids() - node.checkpoint.files().keys())
 
 
-def _recover_file(node: Node, uid: str) -> None:
+def _recover_file(node: Node, uid: str, tell: Tell) -> None:
     """Make the record anew from a CDI file, which is removed if it does not tell enough.
 
     If the record was damaged the file stays: it may tell the claim's name, and containers of the
     claim may be started again.
     """
-    if uid in node.checkpoint.files() or restore(uid, node.checkpoint, node.cdi) is not None:
+    if uid in node.checkpoint.files():
+        return
+    record = restore(uid, node.checkpoint, node.cdi)
+    if record is not None:
+        tell(record.claim, "Its record was lost, and was made anew from its CDI file.")
         return
     if uid not in node.checkpoint.set_aside.uids():
         node.cdi.remove(uid)

@@ -29,7 +29,7 @@ from plugin.checkpoint import (
     claim_key,
 )
 from plugin.hardware.facts import Gpu, MigDevice
-from plugin.prepare.failures import FAILURES, ClaimGone
+from plugin.prepare.failures import ClaimGone, alone
 from plugin.prepare.lost_records import restore
 from plugin.prepare.node import Node
 from plugin.preparer import ClaimReference, Deadline, PrepareFailed
@@ -121,12 +121,10 @@ class Unattributed:
             self._boot_begun = True
             sentences += self._begin_boot()
         for uid in sorted(self._aside.uids()):
-            try:
+            with alone(f"The record of claim {uid} is not made anew yet", sentences):
                 sentence = self._explain(uid, prepare, patience)
-            except FAILURES as error:
-                sentence = f"The record of claim {uid} is not made anew yet: {error}"
-            if sentence is not None:
-                sentences.append(sentence)
+                if sentence is not None:
+                    sentences.append(sentence)
         return tuple(sentences)
 
     def uids(self) -> frozenset[str]:

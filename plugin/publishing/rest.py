@@ -4,8 +4,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
 from kube.client import Client, path_of
 from kube.errors import NotFoundError
+from kube.recent import Reader
 from kube.watch import ChangeKind, Watch
 from plugin.publishing.device import Json
 from plugin.publishing.dialects import DIALECTS, GROUP, Dialect
@@ -28,6 +32,14 @@ NEWEST_MINOR: Final = 10_000
 _DIGITS: Final = re.compile(r"[0-9]+")
 
 
+class _Metadata(Struct):
+    uid: str
+
+
+class _Node(Struct):
+    metadata: _Metadata
+
+
 class RestSlices:
     """Implements `slices.SliceServer`."""
 
@@ -38,6 +50,7 @@ class RestSlices:
         driver: str,
         node_name: str,
         jitter: Callable[[float], float],
+        nodes: Reader | None = None,
         dialects: Sequence[Dialect] = DIALECTS,
         field_validation: str = "Ignore",
     ) -> None:
@@ -48,11 +61,13 @@ class RestSlices:
             driver: Whose slices.
             node_name: On which node.
             jitter: Returns a random number from 0 to its argument.
+            nodes: Reads the Node; *client* if left out.
             dialects: The versions of the API to choose from, the best first.
             field_validation: What the server does with fields that it does not know: `Ignore`
                 drops them, and whoever writes compares the answer; `Strict` refuses them.
         """
         self._client = client
+        self._nodes = nodes or client
         self._driver = driver
         self._node_name = node_name
         self._jitter = jitter
@@ -115,10 +130,9 @@ class RestSlices:
 
     def owner(self) -> Owner:
         """Return driver and node, with the node's present uid."""
-        node = self._client.get(path_of("v1", "nodes", self._node_name))
-        return Owner(
-            driver=self._driver, node_name=self._node_name, node_uid=node["metadata"]["uid"]
-        )
+        text = self._nodes.get_bytes(path_of("v1", "nodes", self._node_name))
+        node = msgspec.json.decode(text, type=_Node)
+        return Owner(driver=self._driver, node_name=self._node_name, node_uid=node.metadata.uid)
 
     def read(self, name: str) -> StoredSlice:
         """Return a slice."""

@@ -95,6 +95,36 @@ def test_it_publishes_and_serves_and_leaves_the_slices_when_it_is_stopped(
     assert not host.places().registration.exists()
 
 
+def test_a_start_costs_four_requests_and_a_second_one_three(
+    host: Host, api_server: ApiServer
+) -> None:
+    """F20: what a node asks for when a whole cluster starts."""
+
+    audit = api_server.control_plane.audit
+
+    def asked(since: int) -> list[str]:
+        return sorted(
+            event["verb"]
+            for event in audit()[since:]
+            if event["userAgent"].startswith("dra-config-plugin/")
+            # A watch is told of twice.
+            if (event["stage"] == "ResponseStarted") is (event["verb"] == "watch")
+        )
+
+    before = len(audit())
+    with running(host) as plugin:
+        plugin.wait_line("published")
+        plugin.stop()
+    assert asked(before) == ["create", "get", "list", "watch"]
+    before = len(audit())
+    with running(host) as plugin:
+        wait_until(
+            lambda: len(asked(before)) == 3, seconds=SECONDS, otherwise=lambda: str(asked(before))
+        )
+        plugin.stop()
+    assert asked(before) == ["get", "list", "watch"]
+
+
 def test_sigint_stops_it_too(host: Host) -> None:
     with running(host) as plugin:
         plugin.process.send_signal(signal.SIGINT)

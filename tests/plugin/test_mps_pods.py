@@ -248,6 +248,9 @@ def test_pods_of_no_claim_are_swept_from_this_node_and_from_no_other(
     rig.places.remove(rig.daemon(FIRST).id)
     rig.checkpoint.forget(FIRST.uid)
     sweep = rig.sweeper(site.deadline)
+    # At the start of a cluster all nodes would ask at once.
+    assert sweep(frozenset({SECOND.uid})) == ()
+    assert len(site.pods()) == 3
     assert sweep(frozenset({SECOND.uid})) == ()
     names = {pod["metadata"]["name"] for pod in site.pods()}
     assert names == {f"dra-config-mps-{rig.daemon(SECOND).id}", other["metadata"]["name"]}

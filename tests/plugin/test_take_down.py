@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from plugin import app
+from plugin import ending
 from plugin.hardware.port import Machine
 from plugin.rpc.edge import Edge
 
@@ -27,7 +27,7 @@ class Parts:
 
 
 def take_down(parts: Parts, *threads: threading.Thread) -> None:
-    app._take_down(cast("Edge", parts), threads, cast("Machine", parts), 5)
+    ending.take_down(cast("Edge", parts), threads, cast("Machine", parts), 5)
 
 
 def test_the_machine_is_closed_after_the_last_call_and_the_last_thread() -> None:
@@ -48,7 +48,7 @@ def test_while_a_claim_is_worked_on_the_machine_stays_open() -> None:
 
 
 def test_while_a_thread_asks_the_machine_it_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "_LAST_WORK_SECONDS", 0.01)
+    monkeypatch.setattr(ending, "LAST_WORK_SECONDS", 0.01)
     parts, end = Parts(), threading.Event()
     thread = threading.Thread(target=end.wait)
     thread.start()
