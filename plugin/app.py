@@ -5,10 +5,11 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client import CollectorRegistry, disable_created_metrics
 
@@ -104,7 +105,8 @@ def _start(settings: Settings, log: Log, ending: Ending, cleanup: ExitStack) -> 
     """Start everything, and leave to *cleanup* what has to be done at the end."""
     settings.folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     settings.cdi_root.mkdir(parents=True, exist_ok=True)
-    disable_created_metrics()  # type: ignore[no-untyped-call]
+    # Its author left out that it returns nothing.
+    cast("Callable[[], None]", disable_created_metrics)()
     registry = CollectorRegistry()
     client = connections.client(settings)
     cleanup.callback(client.close)

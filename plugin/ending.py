@@ -5,6 +5,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 from plugin.hardware.errors import VersionMismatchError
@@ -51,7 +52,11 @@ class Ending:
     def obey_signals(self) -> None:
         """End on SIGTERM and SIGINT from now on; called from the main thread."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.request(STOPPED))
+            signal.signal(number, self._told_to_stop)
+
+    def _told_to_stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.request(STOPPED)
 
     def watch_threads(self) -> None:
         """Let the death of any thread end the process from now on."""

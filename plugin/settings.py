@@ -1,12 +1,13 @@
 """The plugin's flags and environment variables; nothing else in it reads either."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from dra_config.gates import FeatureGates
 from dra_config.scheme import DRIVERS as SERVED_DRIVERS
@@ -244,12 +245,11 @@ def _mps(given: Given) -> MpsSettings:
 
 def _tolerations(text: str) -> tuple[dict[str, Any], ...]:
     try:
-        found: object = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise InvalidSettings(f"--mps-tolerations takes a JSON list of objects, not {text!r}")
-    return tuple(found)
+        return msgspec.json.decode(text, type=tuple[dict[str, Any], ...])
+    except msgspec.MsgspecError:
+        raise InvalidSettings(
+            f"--mps-tolerations takes a JSON list of objects, not {text!r}"
+        ) from None
 
 
 def _drivers(given: Given) -> tuple[str, ...]:

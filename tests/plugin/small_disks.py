@@ -34,20 +34,19 @@ class SmallDisks:
         """Return the start of a command that runs among the disks, in a working folder."""
         return ("nsenter", f"--mount=/proc/{self.process_id}/ns/mnt", f"--wd={folder}")
 
-    def fill(self) -> None:
-        """Leave not one byte on any of them."""
-        for place in self._seen():
-            fill(place)
+    def fill(self, *places: Path) -> None:
+        """Leave not one byte on some of them, or on any if none is named."""
+        for place in places or self.places:
+            fill(self._seen(place))
 
     def empty(self) -> None:
         """Remove what `fill` wrote."""
-        for place in self._seen():
-            for path in place.glob("filling*"):
+        for place in self.places:
+            for path in self._seen(place).glob("filling*"):
                 path.unlink()
 
-    def _seen(self) -> Iterator[Path]:
-        for place in self.places:
-            yield self.root / place.relative_to("/")
+    def _seen(self, place: Path) -> Path:
+        return self.root / place.relative_to("/")
 
 
 @contextmanager
