@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from plugin.durable_files import safe_name
+from plugin.durable_files import is_safe_name, safe_name
 from plugin.mps.errors import MpsError
 from plugin.preparer import ClaimReference
 
@@ -70,7 +70,7 @@ def daemon_id(claim_uid: str, devices: Iterable[str]) -> str:
 def claim_uid_of(of_daemon: str) -> str:
     """Return the claim that a daemon's id belongs to; empty if it is no such id."""
     found = _ID.fullmatch(of_daemon)
-    return "" if found is None else found[1]
+    return found[1] if found is not None and is_safe_name(found[1]) else ""
 
 
 def text_of_daemon(daemon: MpsDaemon) -> str:

@@ -45,8 +45,10 @@ class MpsPlaces:
         """Remove what belongs to a daemon that does not run; there may be nothing.
 
         Raises:
-            MpsError: It cannot be removed.
+            MpsError: It cannot be removed, or the id is none: it might lead out of our folders.
         """
+        if not claim_uid_of(daemon_id):
+            raise MpsError(f"{daemon_id!r} is no id of an MPS daemon.", transient=False)
         remove_folders(self.folder / daemon_id, self.shared_memory / daemon_id)
 
 

@@ -52,6 +52,9 @@ class MpsSweep:
         sentences: list[str] = []
         for daemon in sorted(found):
             uid = claim_uid_of(daemon)
+            if not uid:
+                # A process or a Pod of others may bear our marks, with an id that is none.
+                continue
             look_after = self._keep if uid in known else self._remove
             try:
                 with self._node.locks.hold([claim_key(uid)], self._patience()):

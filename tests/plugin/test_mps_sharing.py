@@ -7,6 +7,7 @@ import pytest
 
 from plugin.checkpoint import Phase, gpu_key
 from plugin.hardware.facts import ComputeMode
+from plugin.mps.errors import MpsError
 from plugin.preparer import ClaimFailed, Deadline
 from tests.plugin.mps_rig import MPS, MpsRig, Ticking, mps
 from tests.plugin.prepare_rig import claim, opaque, result
@@ -463,6 +464,22 @@ def test_a_folder_that_is_not_ours_is_no_daemon(rig: MpsRig) -> None:
     (rig.places.shared_memory / "somebody").mkdir(parents=True)
     assert rig.sweep() == ()
     assert (rig.places.shared_memory / "somebody").is_dir()
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "somebody", "../claims-abcde"])
+def test_marks_of_others_with_an_id_that_is_none_lead_nowhere(
+    rig: MpsRig, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any process of the host may bear our marks, and what they name is removed in the end."""
+    rig.allocate(FIRST, [result("gpu-0")], [opaque(sharing=MPS)])
+    rig.prepare(FIRST)
+    real = rig.played.ids
+    monkeypatch.setattr(rig.played, "ids", lambda deadline: real(deadline) | {name})
+    before = sorted(map(str, rig.folder.rglob("*")))
+    assert rig.sweep(FIRST) == ()
+    with pytest.raises(MpsError, match="is no id of an MPS daemon"):
+        rig.places.remove(name)
+    assert sorted(map(str, rig.folder.rglob("*"))) == before
 
 
 def test_shared_memory_that_another_user_of_the_host_has_prepared_is_refused(
