@@ -22,8 +22,9 @@ KERNEL_SETTINGS = {
 }
 """What the kubelet demands, and would otherwise set."""
 
-EMPTY_FOLDERS = ("/run", "/var/log")
-"""Sockets of shims, network namespaces of pods, links to the logs of containers."""
+EMPTY_FOLDERS = {"/run": "0755", "/var/log": "0755", "/dev/shm": "1777"}  # noqa: S108 - the rig's
+"""With their modes: sockets of shims, network namespaces of pods, links to the logs of containers,
+shared memory of pods."""
 
 COPIED_FOLDER = "/var/lib"
 """Where the kubelet keeps device plugins and libcni its results; also where a home may lie."""
@@ -46,8 +47,8 @@ def seclude(rig: Rig) -> None:
         ours = rig.folder("sysctl") / name.replace("/", ".")
         ours.write_text(f"{value}\n", encoding="ascii")
         rig.run("mount", "--bind", ours, setting)
-    for folder in EMPTY_FOLDERS:
-        rig.run("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", folder)
+    for folder, mode in EMPTY_FOLDERS.items():
+        rig.run("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", folder)
     # What is written there lands in the rig; what is there is still seen.
     upper, work = rig.folder("var-lib", "upper"), rig.folder("var-lib", "work")
     layers = f"lowerdir={COPIED_FOLDER},upperdir={upper},workdir={work}"
