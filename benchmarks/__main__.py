@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks.comparison import render
 
-PARTS: Final = ("library", "webhook", "manifests", "tree", "start", "admission")
+PARTS: Final = ("library", "webhook", "manifests", "tree", "start", "admission", "plugin")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,0 +1,1 @@
+"""What ours is measured beside, where that is a program of its own."""
