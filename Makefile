@@ -99,7 +99,7 @@ lock: setup ## pin the requirements anew (UPGRADE=--upgrade: to their newest ver
 	$(COMPILE) --extra plugin --constraint requirements/webhook.txt --output-file requirements/plugin.txt
 	$(COMPILE) --extra webhook --extra plugin --group dev --constraint requirements/webhook.txt --constraint requirements/plugin.txt --output-file requirements/dev.txt
 
-bench: setup ## measure the library and the webhook
+bench: setup ## measure library, webhook, command line and plugin
 	@$(BIN)/python -m benchmarks
 
 cluster: setup ## compile the programs of the test cluster (a quarter of an hour, once)

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.e2e.gpu_node import GpuNode, cut_profile, gpu_node
-from tests.cluster.e2e.release import namespace
+from tests.cluster.e2e.gpu_node import GpuNode, cut_profile, gpu_node, workplace
 from tests.cluster.e2e.workplace import Workplace, request
 from tests.cluster.node import Node
 
@@ -23,11 +22,8 @@ def gpus(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GpuNo
 
 @pytest.fixture
 def work(node: Node, gpus: GpuNode) -> Iterator[Workplace]:
-    with namespace(node.client, "mig") as name:
-        found = Workplace(node, name)
+    with workplace(node, gpus, "mig") as found:
         yield found
-        found.clear()
-        gpus.wait_clean()
 
 
 def test_two_pods_share_a_gpu_by_a_mig_device_each(work: Workplace, gpus: GpuNode) -> None:

@@ -11,8 +11,7 @@ import pytest
 
 from plugin.hardware.facts import ComputeMode
 from tests.cluster.e2e.bodies import entry, gpu
-from tests.cluster.e2e.gpu_node import GpuNode, cut_profile, gpu_node
-from tests.cluster.e2e.release import namespace
+from tests.cluster.e2e.gpu_node import GpuNode, cut_profile, gpu_node, workplace
 from tests.cluster.e2e.workplace import PREPARE_FAILED, Workplace, request
 from tests.cluster.node import Node
 
@@ -43,11 +42,8 @@ def gpus(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GpuNo
 
 @pytest.fixture
 def work(node: Node, gpus: GpuNode) -> Iterator[Workplace]:
-    with namespace(node.client, "mps") as name:
-        found = Workplace(node, name)
+    with workplace(node, gpus, "mps") as found:
         yield found
-        found.clear()
-        gpus.wait_clean()
 
 
 def daemon_folder(gpus: GpuNode) -> Path:

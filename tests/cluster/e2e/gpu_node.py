@@ -13,7 +13,8 @@ from plugin.hardware.fake import PROFILES
 from plugin.hardware.simulation.ledger import GpuRecord, Record
 from tests.chart.chart import Helm, with_tls
 from tests.cluster.client import Json, path_of
-from tests.cluster.e2e.workplace import SECONDS
+from tests.cluster.e2e.release import namespace
+from tests.cluster.e2e.workplace import SECONDS, Workplace
 from tests.cluster.node import NODE, Node
 from tests.cluster.waiting import wait_until
 from tests.plugin.plugin_process import Host, PluginProcess, running
@@ -220,3 +221,13 @@ def gpu_node(node: Node, *options: str) -> Iterator[GpuNode]:
             yield found
         finally:
             found.remove()
+
+
+@contextmanager
+def workplace(node: Node, gpus: GpuNode, name: str) -> Iterator[Workplace]:
+    """Lend a namespace, and see that nothing is left of what was done in it."""
+    with namespace(node.client, name) as made:
+        found = Workplace(node, made)
+        yield found
+        found.clear()
+        gpus.wait_clean()
