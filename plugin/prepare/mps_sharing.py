@@ -7,15 +7,15 @@ from typing import Final
 from dra_config import hub
 from plugin.checkpoint import Effect
 from plugin.durable_files import Steps, unobserved
-from plugin.hardware.errors import GpuLostError, GpuMissingError, NotSupportedError
 from plugin.hardware.facts import ComputeMode
 from plugin.hardware.port import Machine
 from plugin.mps.description import MpsDaemon, daemon_from_text, daemon_id, text_of_daemon
 from plugin.mps.errors import MpsError
 from plugin.mps.folders import MpsPlaces, are_there, make_folders, remove_folders
 from plugin.mps.launcher import Launcher
+from plugin.prepare.compute_modes import ComputeModes, Others
 from plugin.prepare.mps_limits import pinned_memory_limits
-from plugin.prepare.sharing import MPS_DAEMON, Others
+from plugin.prepare.sharing import MPS_DAEMON
 from plugin.prepare.wanted import Wanted
 from plugin.preparer import ClaimReference, Deadline, PrepareFailed
 
@@ -57,6 +57,10 @@ class MpsSharing:
             steps: Is told of each change.
         """
         self._machine = machine
+        # Where there are no compute modes nothing is set, and the daemon works all the same.
+        self._modes = ComputeModes(
+            machine, kind=EXCLUSIVE_MODE, mode=ComputeMode.EXCLUSIVE_PROCESS
+        )
         self._launcher = launcher
         self._places = places
         self._steps = steps
@@ -75,15 +79,16 @@ class MpsSharing:
         self._refuse_in_a_hurry(daemon, deadline)
         if config.multi_user:
             self._refuse_old_gpus(claim, wanted)
+        full = sorted({one.holding.gpu_uuid for one in wanted if _is_full(one)})
         return (
-            *self._modes(wanted, others),
+            *(change for gpu_uuid in full for change in self._modes.plan(gpu_uuid, others)),
             Effect(kind=MPS_DAEMON, subject=daemon.id, before="", details=text_of_daemon(daemon)),
         )
 
     def make(self, effect: Effect, deadline: Deadline) -> None:
         """Set a compute mode, or start a daemon unless it runs as it should."""
         if effect.kind == EXCLUSIVE_MODE:
-            self._machine.set_compute_mode(effect.subject, ComputeMode.EXCLUSIVE_PROCESS)
+            self._modes.make(effect)
         else:
             daemon = daemon_from_text(effect.details)
             sight = self._launcher.look(daemon, deadline)
@@ -149,7 +154,7 @@ class MpsSharing:
             daemon = daemon_from_text(effect.details)
             remove_folders(Path(daemon.folder), Path(daemon.shared_memory))
         else:
-            self._restore_mode(effect, others)
+            self._modes.undo(effect, others)
         self._steps(f"undone: {effect.kind}")
 
     def found(self, deadline: Deadline, *, everywhere: bool) -> frozenset[str]:
@@ -202,37 +207,6 @@ class MpsSharing:
                     "multiUser needs 7.0 or newer. Leave multiUser out, or choose newer GPUs."
                 )
                 raise PrepareFailed(message, permanent=True)
-
-    def _modes(self, wanted: Sequence[Wanted], others: Others) -> tuple[Effect, ...]:
-        full = {one.holding.gpu_uuid for one in wanted if _is_full(one)}
-        before = {gpu_uuid: self._mode_before(gpu_uuid, others) for gpu_uuid in sorted(full)}
-        return tuple(
-            Effect(kind=EXCLUSIVE_MODE, subject=gpu_uuid, before=mode)
-            for gpu_uuid, mode in before.items()
-            if mode != ComputeMode.EXCLUSIVE_PROCESS
-        )
-
-    def _mode_before(self, gpu_uuid: str, others: Others) -> str:
-        for record in others(gpu_uuid):
-            for effect in record.effects:
-                if (effect.kind, effect.subject) == (EXCLUSIVE_MODE, gpu_uuid):
-                    return effect.before
-        try:
-            return self._machine.compute_mode(gpu_uuid)
-        except NotSupportedError:
-            # Then nothing is set: the daemon works all the same.
-            return ComputeMode.EXCLUSIVE_PROCESS
-
-    def _restore_mode(self, effect: Effect, others: Others) -> None:
-        changed = (effect.kind, effect.subject)
-        theirs = {(one.kind, one.subject) for r in others(effect.subject) for one in r.effects}
-        if changed in theirs:
-            return
-        try:
-            self._machine.set_compute_mode(effect.subject, ComputeMode(effect.before))
-        except (GpuLostError, GpuMissingError, NotSupportedError):
-            # What is gone comes back as new: a release must not wait for it.
-            return
 
     def _sentence(self, daemon: MpsDaemon, deadline: Deadline) -> str:
         try:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from plugin.cdi import CdiStore, DriverFacts
 from plugin.checkpoint import Checkpoint, Effect, Holders, Locks, Record
 from plugin.hardware.port import Machine
+from plugin.prepare.compute_modes import Others
 from plugin.prepare.description import describe
-from plugin.prepare.sharing import Others, Sharing
+from plugin.prepare.sharing import Sharing
 from plugin.prepare.wanted import Devices
 from plugin.preparer import ClaimReference
 

@@ -1,18 +1,15 @@
 """What sharing a device among processes changes on the machine, and how it is taken back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 from dra_config import hub
-from plugin.checkpoint import Effect, Record
+from plugin.checkpoint import Effect
 from plugin.durable_files import Steps, unobserved
-from plugin.hardware.errors import (
-    GpuLostError,
-    GpuMissingError,
-    NotSupportedError,
-)
 from plugin.hardware.facts import ComputeMode
 from plugin.hardware.port import Machine
+from plugin.prepare.compute_modes import UNRESTORABLE, ComputeModes, Others, is_others
 from plugin.prepare.wanted import Wanted
 from plugin.preparer import ClaimReference, Deadline
 
@@ -22,9 +19,6 @@ MPS_DAEMON: Final = "MpsDaemon"
 
 OUTLIVING: Final = frozenset({MPS_DAEMON})
 """The kinds of effects that a reboot does not take back by itself."""
-
-Others = Callable[[str], Sequence[Record]]
-"""Returns what other claims hold a GPU since the machine booted, by its UUID."""
 
 
 class Sharing(Protocol):
@@ -95,6 +89,7 @@ class TimeSlices:
     def __init__(self, machine: Machine, *, steps: Steps = unobserved) -> None:
         """Change the GPUs of *machine*, and announce each change to *steps*."""
         self._machine = machine
+        self._modes = ComputeModes(machine, kind=COMPUTE_MODE, mode=ComputeMode.DEFAULT)
         self._steps = steps
 
     def plan(
@@ -113,9 +108,7 @@ class TimeSlices:
         }
         effects: list[Effect] = []
         for gpu_uuid, interval in sorted(interval_by_gpu.items()):
-            mode = self._mode_before(gpu_uuid, others)
-            if mode != ComputeMode.DEFAULT:
-                effects.append(Effect(kind=COMPUTE_MODE, subject=gpu_uuid, before=mode))
+            effects += self._modes.plan(gpu_uuid, others)
             effects.append(
                 Effect(
                     kind=TIME_SLICE,
@@ -127,21 +120,11 @@ class TimeSlices:
             )
         return tuple(effects)
 
-    def _mode_before(self, gpu_uuid: str, others: Others) -> str:
-        for record in others(gpu_uuid):
-            for effect in record.effects:
-                if (effect.kind, effect.subject) == (COMPUTE_MODE, gpu_uuid):
-                    return effect.before
-        try:
-            return self._machine.compute_mode(gpu_uuid)
-        except NotSupportedError:
-            return ComputeMode.DEFAULT
-
     def make(self, effect: Effect, deadline: Deadline) -> None:
         """Set the compute mode to Default, or the interval."""
         del deadline
         if effect.kind == COMPUTE_MODE:
-            self._machine.set_compute_mode(effect.subject, ComputeMode.DEFAULT)
+            self._modes.make(effect)
         else:
             interval = hub.TimeSliceInterval(effect.details)
             self._machine.set_time_slice(effect.subject, interval)
@@ -158,20 +141,10 @@ class TimeSlices:
 
     def undo(self, effect: Effect, others: Others) -> None:
         """Restore what was before, unless another claim needs what is."""
-        changed = (effect.kind, effect.subject)
-        theirs = {(one.kind, one.subject) for r in others(effect.subject) for one in r.effects}
-        if changed not in theirs:
-            try:
-                self._restore(effect)
-            except (GpuLostError, GpuMissingError, NotSupportedError):
-                # What is gone comes back as new, and what cannot be set was not: a release must
-                # not wait for it.
-                return
-        self._steps(f"undone: {effect.kind}")
-
-    def _restore(self, effect: Effect) -> None:
         if effect.kind == COMPUTE_MODE:
-            self._machine.set_compute_mode(effect.subject, ComputeMode(effect.before))
-        else:
-            interval = hub.TimeSliceInterval(effect.before)
-            self._machine.set_time_slice(effect.subject, interval)
+            self._modes.undo(effect, others)
+        elif not is_others(effect, others):
+            with suppress(*UNRESTORABLE):
+                interval = hub.TimeSliceInterval(effect.before)
+                self._machine.set_time_slice(effect.subject, interval)
+        self._steps(f"undone: {effect.kind}")

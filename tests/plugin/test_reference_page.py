@@ -1,7 +1,6 @@
 """The reference page tells of every flag, metric and Event that there is, and of no other."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -10,6 +9,7 @@ from plugin.checkpoint import Checkpoint
 from plugin.rpc.telemetry import EdgeTelemetry
 from plugin.settings import PREFIX, _parser, parse_settings
 from plugin.telemetry import PreparedDevices, PublishingTelemetry
+from tests.reference_pages import table
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "plugin.md"
@@ -21,19 +21,8 @@ ENVIRONMENT = {
 EVENT_SOURCES = ("claim_events.py", "device_upkeep.py", "publishing/node_events.py")
 
 
-def table(header: str) -> Iterator[list[str]]:
-    """Yield the cells of every row of the table whose first column is called *header*."""
-    lines = iter(PAGE.read_text().splitlines())
-    assert any(line.startswith(f"| {header} |") for line in lines), header
-    assert next(lines).startswith("| ---")
-    for line in lines:
-        if not line.startswith("|"):
-            return
-        yield [cell.strip().strip("`") for cell in line.strip("|").split("|")]
-
-
 def test_every_flag_stands_in_the_table_with_its_variable() -> None:
-    documented = {flag: variable for flag, variable, *_ in table("Flag")}
+    documented = {flag: variable for flag, variable, *_ in table(PAGE, "Flag")}
     assert documented == {
         f"--{name.replace('_', '-')}": PREFIX + name.upper()
         for name in vars(_parser().parse_args([]))
@@ -41,7 +30,7 @@ def test_every_flag_stands_in_the_table_with_its_variable() -> None:
 
 
 def test_the_documented_defaults_are_those_in_force() -> None:
-    rows = [row for row in table("Flag") if row[2] and row[0] != "--crash-at"]
+    rows = [row for row in table(PAGE, "Flag") if row[2] and row[0] != "--crash-at"]
     given = [f"{flag}={default}" for flag, _, default, _ in rows]
     assert parse_settings(given, ENVIRONMENT) == parse_settings([], ENVIRONMENT)
 
@@ -51,12 +40,12 @@ def test_every_metric_stands_in_the_table_with_its_type(tmp_path: Path) -> None:
     EdgeTelemetry(registry)
     PublishingTelemetry(registry)
     registry.register(PreparedDevices(Checkpoint(tmp_path / "claims", boot_id="boot")))
-    documented = {name: kind for name, kind, _ in table("Name")}
+    documented = {name: kind for name, kind, _ in table(PAGE, "Name")}
     assert documented == {family.name: family.type for family in registry.collect()}
 
 
 def test_every_event_stands_in_the_table() -> None:
-    documented = {reason for row in table("Reason") for reason in re.findall(r"\w+", row[0])}
+    documented = {reason for row in table(PAGE, "Reason") for reason in re.findall(r"\w+", row[0])}
     sources = "".join((ROOT / "plugin" / name).read_text() for name in EVENT_SOURCES)
     written = {
         word

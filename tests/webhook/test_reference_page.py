@@ -1,8 +1,8 @@
 """The reference page tells of every flag, metric and field that there is, and of no other."""
 
 import re
-from collections.abc import Iterator
 
+from tests.reference_pages import table
 from tests.webhook.served import ROOT
 from webhook.decisions import DecisionLine
 from webhook.settings import PREFIX, _parser, parse_settings
@@ -12,19 +12,8 @@ PAGE = ROOT / "docs" / "reference" / "webhook.md"
 ENVIRONMENT = {"HOME": "/home/me"}
 
 
-def table(header: str) -> Iterator[list[str]]:
-    """Yield the cells of every row of the table whose first column is called *header*."""
-    lines = iter(PAGE.read_text().splitlines())
-    assert any(line.startswith(f"| {header} |") for line in lines), header
-    assert next(lines).startswith("| ---")
-    for line in lines:
-        if not line.startswith("|"):
-            return
-        yield [cell.strip().strip("`") for cell in line.strip("|").split("|")]
-
-
 def test_every_flag_stands_in_the_table_with_its_variable() -> None:
-    documented = {flag: variable for flag, variable, *_ in table("Flag")}
+    documented = {flag: variable for flag, variable, *_ in table(PAGE, "Flag")}
     assert documented == {
         f"--{name.replace('_', '-')}": PREFIX + name.upper()
         for name in vars(_parser().parse_args([]))
@@ -33,7 +22,7 @@ def test_every_flag_stands_in_the_table_with_its_variable() -> None:
 
 def test_the_documented_defaults_are_those_in_force() -> None:
     plain = parse_settings([], ENVIRONMENT)
-    rows = list(table("Flag"))
+    rows = list(table(PAGE, "Flag"))
     assert parse_settings([f"{flag}={default}" for flag, _, default, _ in rows], ENVIRONMENT) == (
         plain
     )
@@ -42,12 +31,12 @@ def test_the_documented_defaults_are_those_in_force() -> None:
 
 
 def test_every_metric_stands_in_the_table_with_its_type() -> None:
-    documented = {name: kind for name, kind, _ in table("Name")}
+    documented = {name: kind for name, kind, _ in table(PAGE, "Name")}
     assert documented == {name: kind for name, (kind, _) in FAMILIES.items()}
 
 
 def test_every_field_of_a_decision_stands_in_the_table() -> None:
-    assert [name for name, _ in table("Field")] == list(DecisionLine.__struct_fields__)
+    assert [name for name, _ in table(PAGE, "Field")] == list(DecisionLine.__struct_fields__)
 
 
 def test_every_message_that_the_page_names_is_logged_somewhere() -> None:
