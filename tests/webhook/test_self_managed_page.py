@@ -3,9 +3,10 @@
 import ast
 import re
 
+from tests.reference_pages import table
 from tests.webhook.installed import CONFIGURATION_RULE, SECRET_RULE, VERBS
 from tests.webhook.served import ROOT
-from tests.webhook.test_reference_page import PAGE, table
+from tests.webhook.test_reference_page import PAGE
 from webhook.self_managed import contents
 
 SECTION = PAGE.read_text().partition("## Self-managed TLS")[2].partition("\n## ")[0]
@@ -32,7 +33,7 @@ def logged() -> list[str]:
 
 
 def test_the_rights_are_those_with_which_the_tests_on_a_real_api_server_pass() -> None:
-    rows = list(table("API group"))
+    rows = list(table(PAGE, "API group"))
     assert [(group, resource) for group, resource, *_ in rows] == [
         (rule["apiGroups"][0], rule["resources"][0]) for rule in (SECRET_RULE, CONFIGURATION_RULE)
     ]
@@ -41,7 +42,7 @@ def test_the_rights_are_those_with_which_the_tests_on_a_real_api_server_pass() -
 
 def test_every_entry_of_the_secret_is_named() -> None:
     named = re.findall(
-        r"[a-z]+[.][a-z]+", " ".join(row[0] for row in table("Entry of the Secret"))
+        r"[a-z]+[.][a-z]+", " ".join(row[0] for row in table(PAGE, "Entry of the Secret"))
     )
     assert named == [
         contents.AUTHORITIES,
