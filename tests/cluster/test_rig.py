@@ -433,9 +433,12 @@ def test_the_api_server_finds_a_webhook_behind_a_service_without_kube_proxy(node
 
 def test_a_process_of_a_test_can_run_on_the_node(node: Node) -> None:
     """So a kubelet plugin does: it sees the node's network and processes, and not the host's."""
-    probe = "import os; print(os.getpid() < 10_000, os.listdir('/sys/fs/cgroup') != [])"
-    answer = node.rig.run("python3", "-c", probe)
-    assert answer.output.split() == ["True", "True"]
+    own = "/proc/self/ns/pid"
+    probe = f"import os; print(os.readlink('{own}'), os.listdir('/sys/fs/cgroup') != [])"
+    namespace, has_cgroups = node.rig.run("python3", "-c", probe).output.split()
+    assert namespace.startswith("pid:[")
+    assert namespace != str(Path(own).readlink())
+    assert has_cgroups == "True"
     links = node.rig.run("ip", "-o", "link").output
     assert "eth0" in links
     assert node.control_plane.url == f"https://{node.address}:443"
