@@ -1,7 +1,9 @@
 """An image of this tree, unpacked, whose programs tests start."""
 
+import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,11 @@ from tools.images.targets import TARGETS, Target
 PYTHON: Final = "/app/bin/python3"
 MOUNT_POINTS: Final = ("dev", "proc", "tls", "var/lib/kubelet", "var/run/cdi")
 """The folders that a runtime adds to an image before it starts it."""
+
+NAMESPACES: Final = (
+    *("unshare", "--mount", "--net", "--pid"),
+    *("--fork", "--kill-child", "--mount-proc"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,19 @@ class Built:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def contained(self, program: str, *words: str) -> str:
+        """Return what a program says that plays a container runtime in namespaces of its own.
+
+        Args:
+            program: Python that is given the root, the command and the environment to start.
+            words: What the image's entry point is told.
+        """
+        command = [*NAMESPACES, sys.executable, "-c", program, str(self.root)]
+        command += [json.dumps([*self.contents.config["Entrypoint"], *words])]
+        command += [json.dumps(self.variables)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        return done.stdout + done.stderr
 
 
 def built_image(target: str, folder: Path) -> Built:

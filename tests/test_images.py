@@ -1,7 +1,6 @@
 """The images of the services: what is in them, and that they run as a cluster runs them."""
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -215,12 +214,7 @@ def test_it_serves_where_it_can_write_nothing(webhook: Built) -> None:
     (tls / "tls.key").write_bytes(certificate.private_key_pem.bytes())
     words = ["--tls-cert-file", "/tls/tls.crt", "--tls-private-key-file", "/tls/tls.key"]
     words += ["--port", "0", "--probe-port", "0", "--shutdown-delay", "0"]
-    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    command += [sys.executable, "-c", CONTAINER, str(webhook.root)]
-    command += [json.dumps([*webhook.contents.config["Entrypoint"], *words])]
-    command += [json.dumps(webhook.variables)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    said = done.stdout + done.stderr
+    said = webhook.contained(CONTAINER, *words)
     assert "writing: Read-only file system" in said
     assert "livez 200" in said
     assert "Uid:\\t65532\\t65532" in said

@@ -153,7 +153,7 @@ def _text(path: str) -> str:
 def _read(path: str) -> str:
     """Return the text of a file of the kernel, several of which are read for each prepared device.
 
-    Python's own files and paths take three times as long.
+    Python's own files and paths do more than is needed here, and so take longer.
 
     Raises:
         OSError: It cannot be read.
